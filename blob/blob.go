@@ -1,0 +1,175 @@
+package blob
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Info describes a blob. Size is in bytes.
+type Info struct {
+	Name string
+	Size int64
+}
+
+// PutOptions says how a blob is written.
+type PutOptions struct {
+	// IfAbsent refuses to replace a blob: the error is then of kind AlreadyExists. It is atomic
+	// where the container has the capability AtomicIfAbsent.
+	IfAbsent bool
+}
+
+// DeleteStats counts what DeleteTree removed.
+type DeleteStats struct {
+	Blobs int64
+	Bytes int64
+}
+
+// Capabilities are bits that say what a container can do.
+type Capabilities uint32
+
+const (
+	// CanWrite is set where Put may work.
+	CanWrite Capabilities = 1 << iota
+	// CanDelete is set where DeleteBatch and DeleteTree may work.
+	CanDelete
+	// CanList is set where List and Children work (a plain web server cannot list).
+	CanList
+	// AtomicIfAbsent is set where, of several concurrent Puts of one name with IfAbsent, exactly
+	// one succeeds.
+	AtomicIfAbsent
+)
+
+// Has says whether all bits of want are set.
+func (c Capabilities) Has(want Capabilities) bool { return c&want == want }
+
+// Container is a flat set of named blobs, with named sub-containers. It is safe for concurrent use.
+//
+// Every method returns an error for which [KindOf] gives the kind. Names obey [CheckName], and paths
+// of sub-containers [CheckPath]; others are refused with KindInvalidName before anything is touched.
+// A sub-container need not be created: it is there when it holds a blob.
+type Container interface {
+	// Put writes a blob of exactly size bytes. Whoever reads it sees the old blob, none, or the whole
+	// new one, even after a crash; when Put has returned nil the blob outlives a crash. A reader
+	// that gives another number of bytes makes Put fail and leaves no new blob. After an error the
+	// blob may be there all the same (an answer can be lost on its way).
+	Put(ctx context.Context, name string, r io.Reader, size int64, opts PutOptions) error
+	// Get opens a whole blob. The caller closes it.
+	Get(ctx context.Context, name string) (io.ReadCloser, error)
+	// GetRange opens length bytes of a blob from offset off. Fewer bytes follow when the blob ends
+	// earlier; none when off is at or behind its end. Negative arguments are KindInvalid.
+	GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error)
+	// Stat returns the size of a blob; KindNotFound when there is none.
+	Stat(ctx context.Context, name string) (Info, error)
+	// List calls fn for each blob of this container (not of sub-containers) whose name starts with
+	// prefix, in no promised order. A container that does not exist is empty. An error of fn ends
+	// the listing and is returned as it is. A blob written or deleted meanwhile may or may not show.
+	List(ctx context.Context, prefix string, fn func(Info) error) error
+	// Children calls fn with the name of each direct sub-container. Empty folders may show.
+	Children(ctx context.Context, fn func(name string) error) error
+	// Container returns the sub-container at a slash-separated path.
+	Container(path string) (Container, error)
+	// DeleteBatch removes blobs. A name that does not exist is no error. It tries all names; when
+	// some fail the error is a *BatchError.
+	DeleteBatch(ctx context.Context, names []string) error
+	// DeleteTree removes all blobs of this container and of its sub-containers.
+	DeleteTree(ctx context.Context) (DeleteStats, error)
+	// Capabilities says what this container can do.
+	Capabilities() Capabilities
+	// String is the location for messages; it holds no secrets.
+	String() string
+}
+
+// Exists says whether a blob is there.
+func Exists(ctx context.Context, c Container, name string) (bool, error) {
+	_, err := c.Stat(ctx, name)
+	switch {
+	case err == nil:
+		return true, nil
+	case KindOf(err) == KindNotFound:
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// ReadAll reads a blob into memory and refuses one that is larger than limit bytes.
+func ReadAll(ctx context.Context, c Container, name string, limit int64) ([]byte, error) {
+	r, err := c.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read blob [%s] of %s: %w", name, c, err)
+	}
+	if int64(len(b)) > limit {
+		return nil, &Error{Op: "get", Name: name, Location: c.String(), Kind: KindCorrupt,
+			Err: fmt.Errorf("larger than the limit of %d bytes", limit)}
+	}
+	return b, nil
+}
+
+// Names lists a container into a map from name to size.
+func Names(ctx context.Context, c Container, prefix string) (map[string]int64, error) {
+	names := make(map[string]int64)
+	err := c.List(ctx, prefix, func(i Info) error {
+		names[i.Name] = i.Size
+		return nil
+	})
+	return names, err
+}
+
+// TempCleaner is implemented by containers whose interrupted writes leave files behind that List
+// does not show.
+type TempCleaner interface {
+	// ListTemp returns what interrupted writes left in this container (not in sub-containers) and
+	// that has not changed for at least olderThan seconds.
+	ListTemp(ctx context.Context, olderThan int64) ([]Info, error)
+	// DeleteTemp removes such leftovers by name.
+	DeleteTemp(ctx context.Context, names []string) error
+}
+
+const maxNameLen = 255
+
+// CheckName refuses names of blobs that could leave the container or that a store cannot keep:
+// empty, "." and "..", with a slash, a backslash or a control character, or over 255 bytes.
+func CheckName(name string) error {
+	bad := ""
+	switch {
+	case name == "":
+		bad = "is empty"
+	case name == "." || name == "..":
+		bad = "is a relative path"
+	case len(name) > maxNameLen:
+		bad = "is longer than 255 bytes"
+	case strings.ContainsAny(name, "/\\"):
+		bad = "contains a path separator"
+	default:
+		for i := 0; i < len(name); i++ {
+			if name[i] < 0x20 || name[i] == 0x7f {
+				bad = "contains a control character"
+				break
+			}
+		}
+	}
+	if bad == "" {
+		return nil
+	}
+	return &Error{Op: "check name", Name: fmt.Sprintf("%.80q", name), Kind: KindInvalidName, Err: fmt.Errorf("name %s", bad)}
+}
+
+// CheckPath checks each component of a slash-separated path. The empty path is this container.
+func CheckPath(path string) error {
+	if path == "" {
+		return nil
+	}
+	for _, part := range strings.Split(path, "/") {
+		if err := CheckName(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+package fs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/varve-search/varve/blob"
+)
+
+// Put implements blob.Container.
+func (c *Container) Put(ctx context.Context, name string, r io.Reader, size int64, opts blob.PutOptions) error {
+	if err := c.check(ctx, "put", name); err != nil {
+		return err
+	}
+	if size < 0 {
+		return &blob.Error{Op: "put", Location: c.String(), Name: name, Kind: blob.KindInvalid, Err: fmt.Errorf("size %d", size)}
+	}
+	if err := c.makeDir(); err != nil {
+		return c.fail("put", name, err)
+	}
+	target := filepath.Join(c.dir, name)
+	if opts.IfAbsent {
+		// Saves writing the bytes; link decides when two race.
+		if _, err := os.Lstat(target); err == nil {
+			return c.fail("put", name, iofs.ErrExist)
+		}
+	}
+	temp, err := c.writeTemp(ctx, name, r, size)
+	if err != nil {
+		return err
+	}
+	if opts.IfAbsent {
+		err = os.Link(temp, target)
+		if rmErr := os.Remove(temp); err == nil && rmErr != nil && !errors.Is(rmErr, iofs.ErrNotExist) {
+			err = rmErr
+		}
+	} else if err = os.Rename(temp, target); err != nil {
+		os.Remove(temp)
+	}
+	if err == nil {
+		err = syncDir(c.dir)
+	}
+	if err != nil {
+		return c.fail("put", name, err)
+	}
+	return nil
+}
+
+// writeTemp writes and syncs a temporary file and returns its path. On error nothing is left.
+func (c *Container) writeTemp(ctx context.Context, name string, r io.Reader, size int64) (string, error) {
+	var id [8]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return "", c.fail("put", name, err)
+	}
+	temp := filepath.Join(c.dir, tempPrefix+name[:min(len(name), 200)]+"-"+hex.EncodeToString(id[:]))
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", c.fail("put", name, err)
+	}
+	abandon := func(err error) (string, error) {
+		f.Close()
+		os.Remove(temp)
+		return "", err
+	}
+	src := &source{ctx: ctx, r: r}
+	n, err := io.Copy(f, io.LimitReader(src, size))
+	if src.err != nil {
+		return abandon(fmt.Errorf("put [%s] of %s: read the content: %w", name, c, src.err))
+	}
+	if err != nil {
+		return abandon(c.fail("put", name, err))
+	}
+	var more [1]byte
+	if m, _ := io.ReadFull(r, more[:]); n != size || m != 0 {
+		return abandon(&blob.Error{Op: "put", Location: c.String(), Name: name, Kind: blob.KindInvalid,
+			Err: fmt.Errorf("the reader did not give the %d bytes announced", size)})
+	}
+	if err := f.Sync(); err != nil {
+		return abandon(c.fail("put", name, err))
+	}
+	if err := f.Close(); err != nil {
+		os.Remove(temp)
+		return "", c.fail("put", name, err)
+	}
+	return temp, nil
+}
+
+// source keeps apart errors of the reader from those of the file, and ends with the context.
+type source struct {
+	ctx context.Context
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if s.err = s.ctx.Err(); s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// makeDir creates the folder and syncs each parent that got a new entry.
+func (c *Container) makeDir() error {
+	if st, err := os.Stat(c.dir); err == nil && st.IsDir() {
+		return nil
+	}
+	var created []string
+	for dir := c.dir; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			break
+		}
+		created = append(created, filepath.Dir(dir))
+	}
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return err
+	}
+	for _, parent := range created {
+		if err := syncDir(parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if cerr := d.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// DeleteBatch implements blob.Container.
+func (c *Container) DeleteBatch(ctx context.Context, names []string) error {
+	return c.remove(ctx, names, checkName)
+}
+
+// DeleteTemp implements blob.TempCleaner.
+func (c *Container) DeleteTemp(ctx context.Context, names []string) error {
+	return c.remove(ctx, names, func(name string) error {
+		if !strings.HasPrefix(name, tempPrefix) {
+			return &blob.Error{Op: "delete", Name: name, Kind: blob.KindInvalidName, Err: errors.New("not an unfinished file")}
+		}
+		return blob.CheckName(name)
+	})
+}
+
+func (c *Container) remove(ctx context.Context, names []string, check func(string) error) error {
+	failed := map[string]error{}
+	for _, n := range names {
+		err := check(n)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = os.Remove(filepath.Join(c.dir, n))
+		}
+		var known *blob.Error
+		switch {
+		case err == nil || kindOf(err) == blob.KindNotFound && !errors.As(err, &known):
+		case errors.As(err, &known):
+			failed[n] = err
+		default:
+			failed[n] = c.fail("delete", n, err)
+		}
+	}
+	if len(failed) > 0 {
+		return &blob.BatchError{Failed: failed}
+	}
+	return nil
+}
+
+// DeleteTree implements blob.Container. The folder itself goes too.
+func (c *Container) DeleteTree(ctx context.Context) (blob.DeleteStats, error) {
+	var st blob.DeleteStats
+	err := filepath.WalkDir(c.dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			if errors.Is(err, iofs.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return nil
+		}
+		info, err := d.Info()
+		if errors.Is(err, iofs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			err = os.Remove(path)
+		}
+		if err != nil && !errors.Is(err, iofs.ErrNotExist) {
+			return err
+		}
+		st.Blobs++
+		st.Bytes += info.Size()
+		return nil
+	})
+	if err == nil {
+		err = os.RemoveAll(c.dir)
+	}
+	if err != nil {
+		return st, c.fail("delete tree", "", err)
+	}
+	return st, nil
+}
