@@ -15,12 +15,12 @@ import (
 
 // See docs/formats/segments.md.
 const (
-	codecName  = "segments"
-	version70  = 7
-	version72  = 8  // the counter is a VLong
-	version74  = 9  // soft-deleted documents are counted
-	version86  = 10 // segments have an ID of their state
-	maxDocs    = math.MaxInt32 - 128
+	codecName = "segments"
+	version70 = 7
+	version72 = 8  // the counter is a VLong
+	version74 = 9  // soft-deleted documents are counted
+	version86 = 10 // segments have an ID of their state
+	maxDocs   = math.MaxInt32 - 128
 )
 
 // ErrNoCommit says that a directory holds no commit: it is no index, or not yet one.
