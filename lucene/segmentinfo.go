@@ -167,10 +167,10 @@ func SegmentFileName(segment, suffix, ext string) string {
 // GenFileName returns the name of a file with a generation: base.ext for generation 0, base_1.ext in
 // base 36 for others, and "" for -1.
 func GenFileName(base, ext string, gen int64) string {
-	switch {
-	case gen == -1:
+	switch gen {
+	case -1:
 		return ""
-	case gen == 0:
+	case 0:
 		return SegmentFileName(base, "", ext)
 	}
 	return SegmentFileName(base, strconv.FormatInt(gen, 36), ext)

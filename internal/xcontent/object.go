@@ -1,0 +1,138 @@
+package xcontent
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Object is a JSON object that keeps the order of its keys.
+type Object struct{ Members []Member }
+
+// Member is a key with its value.
+type Member struct {
+	Key   string
+	Value any
+}
+
+// Obj makes an object from keys and values in turn.
+func Obj(kv ...any) *Object {
+	o := &Object{members: make([]Member, 0, len(kv)/2)}
+	for i := 0; i+1 < len(kv); i += 2 {
+		o.Members = append(o.Members, Member{kv[i].(string), kv[i+1]})
+	}
+	return o
+}
+
+// Set adds a key or replaces its value, and returns o.
+func (o *Object) Set(key string, value any) *Object {
+	for i := range o.Members {
+		if o.Members[i].Key == key {
+			o.Members[i].Value = value
+			return o
+		}
+	}
+	return o.Add(key, value)
+}
+
+// Add adds a key that is known not to be there yet, and returns o.
+func (o *Object) Add(key string, value any) *Object {
+	o.Members = append(o.Members, Member{key, value})
+	return o
+}
+
+// Get returns the value of a key.
+func (o *Object) Get(key string) (any, bool) {
+	for _, m := range o.Members {
+		if m.Key == key {
+			return m.Value, true
+		}
+	}
+	return nil, false
+}
+
+// Len returns the number of keys.
+func (o *Object) Len() int { return len(o.Members) }
+
+// MarshalJSON implements json.Marshaler.
+func (o *Object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o.Members {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := Append(&b, m.Key); err != nil {
+			return nil, err
+		}
+		b.WriteByte(':')
+		if err := Append(&b, m.Value); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.Key, err)
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// Append writes v as JSON, without escaping HTML.
+func Append(b *bytes.Buffer, v any) error {
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	b.Truncate(b.Len() - 1) // the newline that Encode ends with
+	return nil
+}
+
+// Decode decodes JSON into Objects, []any, json.Number, string, bool and nil.
+func Decode(data []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	v, err := decodeValue(dec)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("more follows after the JSON value, at byte %d", dec.InputOffset())
+	}
+	return v, nil
+}
+
+func decodeValue(dec *json.Decoder) (any, error) {
+	tok, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	d, ok := tok.(json.Delim)
+	if !ok {
+		return tok, nil
+	}
+	if d == '[' {
+		list := []any{}
+		for dec.More() {
+			v, err := decodeValue(dec)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := dec.Token()
+		return list, err
+	}
+	o := &Object{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		v, err := decodeValue(dec)
+		if err != nil {
+			return nil, err
+		}
+		o.Members = append(o.Members, Member{key.(string), v})
+	}
+	_, err = dec.Token()
+	return o, err
+}
