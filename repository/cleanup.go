@@ -1,0 +1,359 @@
+package repository
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/varve-search/varve/blob"
+)
+
+// CleanupOptions of Cleanup.
+type CleanupOptions struct {
+	// DryRun only lists.
+	DryRun bool
+	// TempAge is for how many seconds an unfinished file of a file system must not have changed
+	// before it counts as left behind; default one hour.
+	TempAge int64
+}
+
+// Stale is a blob that nothing refers to.
+type Stale struct {
+	Path string // below the store that was given to Open
+	Size int64
+}
+
+// CleanupReport says what Cleanup found.
+type CleanupReport struct {
+	Result
+	Stale []Stale
+	// Kept are things that Cleanup did not dare to judge, with the reason.
+	Kept []error
+}
+
+// Cleanup finds blobs that nothing refers to: of snapshots that were not finished, of deletions that
+// were cut short, of processes that died. Unless it is a dry run and if there is something to delete,
+// it swings the root to a new generation with the same content, so that a snapshot which another
+// cluster is taking cannot be finished over what is deleted, and then deletes what it found.
+//
+// It must not run beside a snapshot of the same cluster: that one would fail.
+func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOptions) (*CleanupReport, error) {
+	if opts.TempAge == 0 {
+		opts.TempAge = 3600
+	}
+	report, d := &CleanupReport{}, &doomed{}
+	if err := r.checkBase(ctx, base.Generation); err != nil {
+		return nil, fmt.Errorf("clean up: %w", err)
+	}
+	if err := r.findStale(ctx, base, opts, d, report); err != nil {
+		return nil, fmt.Errorf("clean up: %w", err)
+	}
+	if err := listDoomed(ctx, d, report); err != nil {
+		return nil, fmt.Errorf("clean up: %w", err)
+	}
+	report.Data = base
+	if opts.DryRun || d.empty() {
+		return report, nil
+	}
+	if err := base.Writable(); err != nil {
+		return nil, fmt.Errorf("clean up: %w", err)
+	}
+	next := *base
+	done, warnings, err := r.swing(ctx, base.Generation, &next, false)
+	if err != nil {
+		return nil, fmt.Errorf("clean up: %w", err)
+	}
+	report.Data, report.Warnings = done, warnings
+	d.run(context.WithoutCancel(ctx), r.opts.Parallel, &report.Result)
+	return report, nil
+}
+
+func (r *Repository) findStale(ctx context.Context, base *Data, opts CleanupOptions, d *doomed, report *CleanupReport) error {
+	if err := r.findStaleRoot(ctx, base, opts, d); err != nil {
+		return err
+	}
+	known := map[string]IndexEntry{}
+	for _, i := range base.Indices {
+		known[i.ID] = i
+	}
+	indices, err := r.root.Container(indicesDir)
+	if err != nil {
+		return err
+	}
+	var folders []string
+	if err := indices.Children(ctx, func(id string) error {
+		folders = append(folders, id)
+		return nil
+	}); err != nil {
+		return fmt.Errorf("list the indices: %w", err)
+	}
+	for _, id := range folders {
+		if _, ok := known[id]; ok || blob.CheckName(id) != nil {
+			continue
+		}
+		c, err := indices.Container(id)
+		if err != nil {
+			return err
+		}
+		shallow, err := holdsShallow(ctx, c)
+		if err != nil {
+			return err
+		}
+		if shallow {
+			report.Kept = append(report.Kept, fmt.Errorf("[%s/%s]: %w", indicesDir, id, ErrShallow))
+			continue
+		}
+		d.addTree(c, join(r.opts.BasePath, indicesDir, id))
+	}
+	if err := r.findStalePaths(ctx, known, d, report); err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.opts.Parallel)
+	for _, i := range base.Indices {
+		g.Go(func() error { return r.findStaleInIndex(gctx, base, i, opts, d, report) })
+	}
+	return g.Wait()
+}
+
+func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts CleanupOptions, d *doomed) error {
+	alive := map[string]bool{}
+	for _, s := range base.Snapshots {
+		alive[s.UUID] = true
+	}
+	oldest := base.Generation
+	if base.Writable() != nil {
+		oldest-- // older versions keep the last but one on purpose
+	}
+	var out []blob.Info
+	err := r.root.List(ctx, "", func(i blob.Info) error {
+		uuid, ok := datUUID(i.Name, "snap-")
+		if !ok {
+			uuid, ok = datUUID(i.Name, "meta-")
+		}
+		g, root := parseRootName(i.Name)
+		if ok && !alive[uuid] || root && g < oldest {
+			out = append(out, i)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("list the root folder: %w", err)
+	}
+	d.add(r.root, r.opts.BasePath, out, false)
+	return addTemp(ctx, r.root, r.opts.BasePath, opts, d)
+}
+
+// addTemp notes unfinished files of stores that have them.
+func addTemp(ctx context.Context, c blob.Container, path string, opts CleanupOptions, d *doomed) error {
+	tc, ok := c.(blob.TempCleaner)
+	if !ok {
+		return nil
+	}
+	left, err := tc.ListTemp(ctx, opts.TempAge)
+	d.add(c, path, left, true)
+	return err
+}
+
+func holdsShallow(ctx context.Context, c blob.Container) (bool, error) {
+	found := false
+	err := c.Children(ctx, func(shard string) error {
+		s, err := c.Container(shard)
+		if err != nil {
+			return err
+		}
+		return s.List(ctx, "shallow-snap-", func(blob.Info) error {
+			found = true
+			return nil
+		})
+	})
+	return found, err
+}
+
+// findStalePaths handles hashed shard paths of indices that are gone: only their record tells where
+// they are.
+func (r *Repository) findStalePaths(ctx context.Context, known map[string]IndexEntry, d *doomed, report *CleanupReport) error {
+	dir, err := r.root.Container(shardPathsDir)
+	if err != nil {
+		return err
+	}
+	gone := map[string]IndexID{}
+	var records []blob.Info
+	if err := dir.List(ctx, shardPathFile, func(i blob.Info) error {
+		id, rest, ok := strings.Cut(strings.TrimPrefix(i.Name, shardPathFile), ".")
+		if _, alive := known[id]; !ok || alive || blob.CheckName(id) != nil {
+			return nil
+		}
+		// rest is NAME.SHARDS.TYPE.ALGORITHM, and the name may hold dots.
+		parts := strings.Split(rest, ".")
+		if len(parts) < 4 {
+			return nil
+		}
+		kind, err := strconv.Atoi(parts[len(parts)-2])
+		if err != nil || kind != pathHashedPrefix && kind != pathHashedInfix {
+			return nil
+		}
+		gone[id] = IndexID{Name: strings.Join(parts[:len(parts)-3], "."), ID: id, ShardPathType: kind}
+		records = append(records, i)
+		return nil
+	}); err != nil {
+		return fmt.Errorf("list recorded shard paths: %w", err)
+	}
+	for _, i := range gone {
+		paths, err := r.recordedPaths(ctx, i)
+		if err != nil {
+			return err
+		}
+		for _, p := range paths {
+			// Never trust a record to name anything but a shard of this index.
+			if !strings.Contains("/"+p+"/", "/"+indicesDir+"/"+i.ID+"/") {
+				report.Kept = append(report.Kept, fmt.Errorf("[%s]: not a path of index [%s]", p, i))
+				continue
+			}
+			c, err := r.store.Container(p)
+			if err != nil {
+				return err
+			}
+			d.addTree(c, p)
+		}
+	}
+	d.add(dir, join(r.opts.BasePath, shardPathsDir), records, false)
+	return nil
+}
+
+func (r *Repository) findStaleInIndex(ctx context.Context, base *Data, i IndexEntry, opts CleanupOptions, d *doomed, report *CleanupReport) error {
+	c, path, err := r.indexContainer(i.IndexID)
+	if err != nil {
+		return err
+	}
+	needed := neededMetadata(base, i)
+	var out []blob.Info
+	if err := c.List(ctx, "meta-", func(b blob.Info) error {
+		if !needed[b.Name] {
+			out = append(out, b)
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("list index [%s]: %w", i.IndexID, err)
+	}
+	d.add(c, path, out, false)
+	if err := addTemp(ctx, c, path, opts, d); err != nil {
+		return err
+	}
+	shards := len(i.Generations)
+	if i.ShardPathType == pathFixed {
+		// Also shards that the root does not count: those of a snapshot that was not finished.
+		if err := c.Children(ctx, func(name string) error {
+			if n, err := strconv.Atoi(name); err == nil && n >= shards && n < maxShards && strconv.Itoa(n) == name {
+				shards = n + 1
+			}
+			return nil
+		}); err != nil {
+			return fmt.Errorf("list index [%s]: %w", i.IndexID, err)
+		}
+	}
+	for shard := range shards {
+		if err := r.findStaleInShard(ctx, base, i, shard, opts, d, report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Repository) findStaleInShard(ctx context.Context, base *Data, i IndexEntry, shard int, opts CleanupOptions, d *doomed, report *CleanupReport) error {
+	s, err := r.Shard(ctx, i.IndexID, shard)
+	if err != nil {
+		return err
+	}
+	listed, err := blob.Names(ctx, s.c, "")
+	if err != nil {
+		return s.wrap(err, "list")
+	}
+	if err := addTemp(ctx, s.c, s.path, opts, d); err != nil {
+		return err
+	}
+	keep := func(err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		d.mu.Lock()
+		report.Kept = append(report.Kept, err)
+		d.mu.Unlock()
+		return nil
+	}
+	x, gen, err := s.FileIndex(ctx, i.ShardGeneration(shard))
+	if err != nil {
+		return keep(err)
+	}
+	alive := map[string]bool{}
+	for _, uuid := range i.Snapshots {
+		alive[uuid] = true
+	}
+	var out []blob.Info
+	for name, size := range listed {
+		if !neededInShard(name, x, gen, alive) {
+			out = append(out, blob.Info{Name: name, Size: size})
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	// Restores go by each snapshot's own list: what one of them needs stays, whatever the index says.
+	for uuid := range alive {
+		if _, there := listed[snapName(uuid)]; !there {
+			continue
+		}
+		id, _ := base.byUUID(uuid)
+		snap, err := s.Snapshot(ctx, id.SnapshotID)
+		if err != nil {
+			return keep(err)
+		}
+		for _, f := range snap.Files {
+			if _, ok := x.ByName(f.Name); !ok {
+				return keep(s.wrap(corrupt(join(s.path, shardIndexName(gen)), nil, "lacks file [%s] of snapshot [%s]", f.Name, snap.Snapshot), "not cleaned up"))
+			}
+		}
+	}
+	d.add(s.c, s.path, out, false)
+	return nil
+}
+
+// listDoomed fills the report's list, below trees too.
+func listDoomed(ctx context.Context, d *doomed, report *CleanupReport) error {
+	for _, b := range d.blobs {
+		for _, i := range b.infos {
+			report.Stale = append(report.Stale, Stale{join(b.path, i.Name), i.Size})
+		}
+	}
+	for _, c := range d.trees {
+		if err := walk(ctx, c.c, c.path, 0, report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walkDepth is more than the layout has.
+const walkDepth = 16
+
+func walk(ctx context.Context, c blob.Container, path string, depth int, report *CleanupReport) error {
+	if depth > walkDepth {
+		return fmt.Errorf("[%s] is nested too deep", path)
+	}
+	if err := c.List(ctx, "", func(i blob.Info) error {
+		report.Stale = append(report.Stale, Stale{join(path, i.Name), i.Size})
+		return nil
+	}); err != nil {
+		return err
+	}
+	return c.Children(ctx, func(name string) error {
+		child, err := c.Container(name)
+		if err != nil {
+			return err
+		}
+		return walk(ctx, child, join(path, name), depth+1, report)
+	})
+}

@@ -1,0 +1,401 @@
+package repository
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/repository/smile"
+)
+
+// Format: docs/formats/repository.md, "Shards".
+
+const (
+	dataPrefix    = "__"
+	virtualPrefix = "v__"
+	partInfix     = ".part"
+)
+
+// FileInfo is a Lucene file in the repository.
+type FileInfo struct {
+	Name         string // of its blob; "v__…" has none, MetaHash being the content
+	PhysicalName string // in the index
+	Length       int64  // bytes
+	Checksum     string // Lucene's footer CRC-32 in base 36
+	PartSize     int64  // bytes of each blob but the last; 0 or MaxInt64: one blob
+	WrittenBy    string // Lucene's version
+	MetaHash     []byte // content of .si and segments_N files, at most the first MiB of it
+
+	extra []member
+}
+
+// Virtual says that the file has no blob: its content is MetaHash.
+func (f *FileInfo) Virtual() bool { return strings.HasPrefix(f.Name, virtualPrefix) }
+
+// Parts is the number of blobs that hold the file: 0 for a virtual one.
+func (f *FileInfo) Parts() int {
+	switch {
+	case f.Virtual():
+		return 0
+	case f.PartSize <= 0 || f.Length <= f.PartSize:
+		return 1
+	}
+	return int((f.Length-1)/f.PartSize + 1)
+}
+
+// PartName is the name of a blob of the file, counted from 0.
+func (f *FileInfo) PartName(part int) string {
+	if f.Parts() > 1 {
+		return fmt.Sprintf("%s%s%d", f.Name, partInfix, part)
+	}
+	return f.Name
+}
+
+// PartLength is the length of a blob of the file.
+func (f *FileInfo) PartLength(part int) int64 {
+	if n := f.Parts(); n <= 1 {
+		return f.Length
+	} else if part < n-1 {
+		return f.PartSize
+	}
+	return f.Length - int64(part)*f.PartSize
+}
+
+// Same says whether a file of the index is this one: name, length, checksum and, where both know it,
+// content agree.
+func (f *FileInfo) Same(physicalName string, length int64, checksum string, hash []byte) bool {
+	return f.PhysicalName == physicalName && f.Length == length && f.Checksum == checksum &&
+		(len(hash) == 0 && len(f.MetaHash) == 0 || bytes.Equal(hash, f.MetaHash))
+}
+
+// maxParts keeps hostile metadata from asking for a request per byte.
+const maxParts = 1 << 20
+
+func parseFileInfo(v any) (FileInfo, error) {
+	f := newFields(v, "a file")
+	if f.err != nil {
+		return FileInfo{}, f.err
+	}
+	i := FileInfo{Name: f.required("name"), PhysicalName: f.required("physical_name"), Checksum: f.required("checksum"),
+		WrittenBy: f.text("written_by"), MetaHash: f.bytes("meta_hash")}
+	if _, ok := f.get("length"); !ok && f.err == nil {
+		f.err = fmt.Errorf("[length] is missing")
+	}
+	i.Length = f.number("length", 0)
+	i.PartSize = f.number("part_size", math.MinInt64)
+	i.extra = f.rest()
+	if f.err == nil {
+		f.err = blob.CheckName(i.Name)
+	}
+	if f.err == nil {
+		f.err = blob.CheckName(i.PhysicalName)
+	}
+	if f.err != nil {
+		return i, fmt.Errorf("file [%s] in [%s]: %w", i.PhysicalName, i.Name, f.err)
+	}
+	if !i.Virtual() && !strings.HasPrefix(i.Name, dataPrefix) {
+		return i, fmt.Errorf("file [%s]: [%s] is no name of a data blob", i.PhysicalName, i.Name)
+	}
+	if i.Virtual() && int64(len(i.MetaHash)) != i.Length {
+		return i, fmt.Errorf("file [%s]: %d bytes inline, but its length is %d", i.PhysicalName, len(i.MetaHash), i.Length)
+	}
+	if i.PartSize > 0 && i.Length/i.PartSize >= maxParts {
+		return i, fmt.Errorf("file [%s]: more than %d parts of %d bytes", i.PhysicalName, maxParts, i.PartSize)
+	}
+	return i, nil
+}
+
+func (f *FileInfo) tree() (*smile.Object, error) {
+	if len(f.extra) > 0 {
+		return nil, &ReadOnlyFormatError{fmt.Sprintf("file [%s] has the key [%s], which OpenSearch refuses", f.PhysicalName, f.extra[0].Name)}
+	}
+	o := smile.NewObject(
+		member{Name: "name", Value: f.Name},
+		member{Name: "physical_name", Value: f.PhysicalName},
+		member{Name: "length", Value: f.Length},
+		member{Name: "checksum", Value: f.Checksum})
+	if f.PartSize != 0 {
+		o.Set("part_size", f.PartSize)
+	}
+	o.Set("written_by", f.WrittenBy)
+	if len(f.MetaHash) > 0 {
+		o.Set("meta_hash", f.MetaHash)
+	}
+	return o, nil
+}
+
+func parseFiles(list []any) ([]FileInfo, error) {
+	files := make([]FileInfo, 0, len(list))
+	for _, v := range list {
+		f, err := parseFileInfo(v)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func filesTree(files []FileInfo) ([]any, error) {
+	list := make([]any, 0, len(files))
+	for i := range files {
+		o, err := files[i].tree()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+// ShardSnapshot is the content of a shard's snap-UUID.dat: the files of one commit. Times are in
+// milliseconds, StartTime since 1970.
+type ShardSnapshot struct {
+	Snapshot         string // name
+	IndexVersion     int64  // generation of the commit
+	StartTime        int64
+	Time             int64
+	IncrementalFiles int   // files that this snapshot added
+	IncrementalSize  int64 // their bytes
+	Files            []FileInfo
+}
+
+// TotalSize is the sum of the files' lengths.
+func (s *ShardSnapshot) TotalSize() int64 {
+	var n int64
+	for i := range s.Files {
+		n += s.Files[i].Length
+	}
+	return n
+}
+
+func parseShardSnapshot(o *smile.Object) (*ShardSnapshot, error) {
+	f := newFields(o, "the content")
+	s := &ShardSnapshot{Snapshot: f.required("name"), StartTime: f.number("start_time", math.MinInt64), Time: f.number("time", math.MinInt64),
+		IncrementalFiles: f.int32("number_of_files", 0), IncrementalSize: f.number("total_size", 0)}
+	s.IndexVersion = f.number("index_version", 0)
+	if _, ok := f.get("index-version"); ok {
+		s.IndexVersion = f.number("index-version", 0)
+	}
+	list := f.list("files")
+	if f.err != nil {
+		return nil, f.err
+	}
+	var err error
+	s.Files, err = parseFiles(list)
+	return s, err
+}
+
+func (s *ShardSnapshot) tree() (*smile.Object, error) {
+	files, err := filesTree(s.Files)
+	return smile.NewObject(
+		member{Name: "name", Value: s.Snapshot},
+		member{Name: "index_version", Value: s.IndexVersion},
+		member{Name: "start_time", Value: s.StartTime},
+		member{Name: "time", Value: s.Time},
+		member{Name: "number_of_files", Value: int64(s.IncrementalFiles)},
+		member{Name: "total_size", Value: s.IncrementalSize},
+		member{Name: "files", Value: files}), err
+}
+
+// ShardIndexSnapshot lists the blob names of a snapshot's files in a shard.
+type ShardIndexSnapshot struct {
+	Snapshot string // name
+	Files    []string
+	// StateID identifies the shard's state (history and sequence number); "" when not recorded.
+	StateID string
+}
+
+// ShardIndex is the content of a shard's index-GENERATION: all files of all its snapshots.
+type ShardIndex struct {
+	Files     []FileInfo
+	Snapshots []ShardIndexSnapshot
+
+	byName map[string]int
+	byFile map[string][]int
+}
+
+func newShardIndex(files []FileInfo, snapshots []ShardIndexSnapshot) *ShardIndex {
+	x := &ShardIndex{Files: files, Snapshots: snapshots, byName: map[string]int{}, byFile: map[string][]int{}}
+	for i := range files {
+		x.byName[files[i].Name] = i
+		x.byFile[files[i].PhysicalName] = append(x.byFile[files[i].PhysicalName], i)
+	}
+	return x
+}
+
+// ByName finds a file by the name of its blob.
+func (x *ShardIndex) ByName(name string) (FileInfo, bool) {
+	i, ok := x.byName[name]
+	if !ok {
+		return FileInfo{}, false
+	}
+	return x.Files[i], true
+}
+
+// Find finds a file of the index that the repository has already.
+func (x *ShardIndex) Find(physicalName string, length int64, checksum string, hash []byte) (FileInfo, bool) {
+	for _, i := range x.byFile[physicalName] {
+		if x.Files[i].Same(physicalName, length, checksum, hash) {
+			return x.Files[i], true
+		}
+	}
+	return FileInfo{}, false
+}
+
+// Snapshot finds a snapshot's file list by the snapshot's name.
+func (x *ShardIndex) Snapshot(name string) (ShardIndexSnapshot, bool) {
+	for _, s := range x.Snapshots {
+		if s.Snapshot == name {
+			return s, true
+		}
+	}
+	return ShardIndexSnapshot{}, false
+}
+
+// StateFiles returns the files of a snapshot that was taken of the same state of the shard.
+func (x *ShardIndex) StateFiles(stateID string) ([]FileInfo, bool) {
+	if stateID == "" {
+		return nil, false
+	}
+	for _, s := range x.Snapshots {
+		if s.StateID == stateID {
+			files := make([]FileInfo, len(s.Files))
+			for i, name := range s.Files {
+				files[i], _ = x.ByName(name)
+			}
+			return files, true
+		}
+	}
+	return nil, false
+}
+
+// with returns an index with one snapshot more, the newest first as OpenSearch orders them.
+func (x *ShardIndex) with(name, stateID string, files []FileInfo) (*ShardIndex, error) {
+	if _, dup := x.Snapshot(name); dup {
+		return nil, fmt.Errorf("shard index: snapshot [%s]: %w", name, ErrSnapshotExists)
+	}
+	all := append([]FileInfo(nil), x.Files...)
+	s := ShardIndexSnapshot{Snapshot: name, StateID: stateID}
+	added := map[string]bool{}
+	for _, f := range files {
+		s.Files = append(s.Files, f.Name)
+		if old, known := x.ByName(f.Name); known {
+			if !old.Same(f.PhysicalName, f.Length, f.Checksum, f.MetaHash) || old.PartSize != f.PartSize {
+				return nil, fmt.Errorf("shard index: [%s] holds [%s] and cannot hold [%s] too", f.Name, old.PhysicalName, f.PhysicalName)
+			}
+			continue
+		}
+		if added[f.Name] {
+			return nil, fmt.Errorf("shard index: blob [%s] occurs twice in snapshot [%s]", f.Name, name)
+		}
+		added[f.Name] = true
+		all = append(all, f)
+	}
+	return newShardIndex(all, append([]ShardIndexSnapshot{s}, x.Snapshots...)), nil
+}
+
+// keep returns an index of only the snapshots that keep names.
+func (x *ShardIndex) keep(names map[string]bool) *ShardIndex {
+	var snapshots []ShardIndexSnapshot
+	used := map[string]bool{}
+	for _, s := range x.Snapshots {
+		if names[s.Snapshot] {
+			snapshots = append(snapshots, s)
+			for _, f := range s.Files {
+				used[f] = true
+			}
+		}
+	}
+	var files []FileInfo
+	for _, f := range x.Files {
+		if used[f.Name] {
+			files = append(files, f)
+		}
+	}
+	return newShardIndex(files, snapshots)
+}
+
+func parseShardIndex(o *smile.Object) (*ShardIndex, error) {
+	f := newFields(o, "the content")
+	list, snaps := f.list("files"), f.object("snapshots")
+	if f.err != nil {
+		return nil, f.err
+	}
+	files, err := parseFiles(list)
+	if err != nil {
+		return nil, err
+	}
+	x := newShardIndex(files, nil)
+	if len(x.byName) != len(files) {
+		return nil, fmt.Errorf("a blob name occurs twice")
+	}
+	if snaps == nil {
+		return x, nil
+	}
+	for _, m := range snaps.Members {
+		sf := newFields(m.Value, "snapshot "+m.Name)
+		if sf.err != nil {
+			return nil, sf.err
+		}
+		s := ShardIndexSnapshot{Snapshot: m.Name, Files: sf.texts("files"), StateID: sf.text("shard_state_id")}
+		if sf.err != nil {
+			return nil, fmt.Errorf("snapshot [%s]: %w", m.Name, sf.err)
+		}
+		for _, name := range s.Files {
+			if _, ok := x.byName[name]; !ok {
+				return nil, fmt.Errorf("snapshot [%s] refers to the unknown file [%s]", m.Name, name)
+			}
+		}
+		x.Snapshots = append(x.Snapshots, s)
+	}
+	return x, nil
+}
+
+func (x *ShardIndex) tree() (*smile.Object, error) {
+	files, err := filesTree(x.Files)
+	if err != nil {
+		return nil, err
+	}
+	snaps := &smile.Object{}
+	for _, s := range x.Snapshots {
+		o := smile.NewObject(member{Name: "files", Value: anyList(s.Files)})
+		if s.StateID != "" {
+			o.Set("shard_state_id", s.StateID)
+		}
+		snaps.Set(s.Snapshot, o)
+	}
+	return smile.NewObject(member{Name: "files", Value: files}, member{Name: "snapshots", Value: snaps}), nil
+}
+
+// ShallowSnapshot is the content of a shard's shallow-snap-UUID.dat: where a remote store has the
+// shard's files.
+type ShallowSnapshot struct {
+	Snapshot          string
+	IndexVersion      int64
+	StartTime, Time   int64
+	TotalFiles        int
+	TotalSize         int64
+	IndexUUID         string
+	RemoteRepository  string
+	RemoteBasePath    string
+	PrimaryTerm       int64
+	CommitGeneration  int64
+	FileNames         []string
+	PathType          int
+	PathHashAlgorithm int
+	HasPathHash       bool
+}
+
+func parseShallowSnapshot(o *smile.Object) (*ShallowSnapshot, error) {
+	f := newFields(o, "the content")
+	s := &ShallowSnapshot{Snapshot: f.required("name"), IndexVersion: f.number("index_version", 0), StartTime: f.number("start_time", math.MinInt64),
+		Time: f.number("time", math.MinInt64), TotalFiles: f.int32("number_of_files", 0), TotalSize: f.number("total_size", 0),
+		IndexUUID: f.required("index_uuid"), RemoteRepository: f.required("remote_store_repository"), RemoteBasePath: f.text("remote_store_repository_base_path"),
+		PrimaryTerm: f.number("primary_term", 0), CommitGeneration: f.number("commit_generation", 0), FileNames: f.texts("file_names"),
+		PathType: f.int32("path_type", 0), PathHashAlgorithm: f.int32("path_hash_algorithm", 0)}
+	_, s.HasPathHash = f.get("path_hash_algorithm")
+	return s, f.err
+}

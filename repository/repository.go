@@ -1,0 +1,240 @@
+package repository
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/repository/smile"
+)
+
+// Options of a repository. The zero value is OpenSearch's default on a file system.
+type Options struct {
+	// BasePath is the folder of the repository within the container given to Open: what
+	// OpenSearch calls base_path. With hashed prefixes, shards lie beside it.
+	BasePath string
+	// Compression of metadata that is written.
+	Compression Compression
+	// ChunkSize splits data files into blobs of at most so many bytes; 0 does not split.
+	ChunkSize int64
+	// ShardPathType of indices that are new in the repository: 0 fixed, 1 hashed prefix, 2 hashed
+	// infix.
+	ShardPathType int
+	// ShardPathPrefix precedes the hash in hashed paths that are written.
+	ShardPathPrefix string
+	// MaxMetadata is the largest metadata blob that is read, in bytes, also decompressed; default
+	// 512 MiB.
+	MaxMetadata int64
+	// Parallel is the number of requests at once in Delete, Cleanup and Verify; default 8.
+	Parallel int
+}
+
+// Repository is a snapshot repository. It keeps no state that others could change, and is safe for
+// concurrent use.
+type Repository struct {
+	store blob.Container // what BasePath is relative to
+	root  blob.Container
+	opts  Options
+
+	mu    sync.Mutex
+	paths map[string][]string // recorded shard paths by index id
+}
+
+// Open returns the repository in a container. It makes no request.
+func Open(_ context.Context, store blob.Container, opts Options) (*Repository, error) {
+	if opts.MaxMetadata == 0 {
+		opts.MaxMetadata = 512 << 20
+	}
+	if opts.Parallel <= 0 {
+		opts.Parallel = 8
+	}
+	if opts.ChunkSize < 0 || opts.ShardPathType < 0 || opts.ShardPathType > pathHashedInfix {
+		return nil, fmt.Errorf("open repository in %s: chunk size %d or shard path type %d is out of range", store, opts.ChunkSize, opts.ShardPathType)
+	}
+	root, err := store.Container(opts.BasePath)
+	if err != nil {
+		return nil, fmt.Errorf("open repository in %s: %w", store, err)
+	}
+	return &Repository{store: store, root: root, opts: opts, paths: map[string][]string{}}, nil
+}
+
+// String is the repository's location.
+func (r *Repository) String() string { return r.root.String() }
+
+func putBytes(ctx context.Context, c blob.Container, name string, b []byte, opts blob.PutOptions) error {
+	return c.Put(ctx, name, bytes.NewReader(b), int64(len(b)), opts)
+}
+
+// LatestGeneration finds the newest root: by listing, or by index.latest where the store cannot list.
+func (r *Repository) LatestGeneration(ctx context.Context) (int64, error) {
+	if !r.root.Capabilities().Has(blob.CanList) {
+		b, err := blob.ReadAll(ctx, r.root, "index.latest", 1<<10)
+		if blob.KindOf(err) == blob.KindNotFound && err != nil {
+			return NoGeneration, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("find the root: %w", err)
+		}
+		if len(b) != 8 || b[0] >= 0x80 {
+			return 0, corrupt("index.latest", nil, "%d bytes are no generation", len(b))
+		}
+		return int64(binary.BigEndian.Uint64(b)), nil
+	}
+	gens, err := r.rootGenerations(ctx)
+	if err != nil {
+		return 0, err
+	}
+	latest := NoGeneration
+	for _, g := range gens {
+		latest = max(latest, g)
+	}
+	return latest, nil
+}
+
+func (r *Repository) rootGenerations(ctx context.Context) ([]int64, error) {
+	var gens []int64
+	err := r.root.List(ctx, rootPrefix, func(i blob.Info) error {
+		if g, ok := parseRootName(i.Name); ok {
+			gens = append(gens, g)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the roots: %w", err)
+	}
+	return gens, nil
+}
+
+// loadTries is how often LoadData follows a root that others move on.
+const loadTries = 5
+
+// LoadData reads the newest root. An empty repository has generation NoGeneration.
+func (r *Repository) LoadData(ctx context.Context) (*Data, error) {
+	for try := 1; ; try++ {
+		g, err := r.LatestGeneration(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if g == NoGeneration {
+			return &Data{Generation: NoGeneration, Identifiers: map[string]string{}}, nil
+		}
+		b, err := blob.ReadAll(ctx, r.root, rootName(g), r.opts.MaxMetadata)
+		if err != nil {
+			// A writer deletes the old root right after it has put the new one.
+			if blob.KindOf(err) == blob.KindNotFound && try < loadTries {
+				continue
+			}
+			return nil, fmt.Errorf("read the root: %w", err)
+		}
+		return ParseData(b, g)
+	}
+}
+
+// readFrame reads a framed metadata blob; path is that of the container, for messages.
+func (r *Repository) readFrame(ctx context.Context, c blob.Container, path, name, codec string) (*smile.Object, error) {
+	b, err := blob.ReadAll(ctx, c, name, r.opts.MaxMetadata)
+	if err != nil {
+		return nil, err
+	}
+	o, err := decodeFrame(b, codec, r.opts.MaxMetadata)
+	if err != nil {
+		return nil, corrupt(join(path, name), err, "cannot be decoded")
+	}
+	return o, nil
+}
+
+// readParsed reads a framed blob and parses it.
+func readParsed[T any](ctx context.Context, r *Repository, c blob.Container, path, name, codec string, parse func(*smile.Object) (T, error)) (T, error) {
+	o, err := r.readFrame(ctx, c, path, name, codec)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	v, err := parse(o)
+	if err != nil {
+		err = corrupt(join(path, name), err, "cannot be read")
+	}
+	return v, err
+}
+
+func (r *Repository) writeFrame(ctx context.Context, c blob.Container, name, codec string, v *smile.Object) error {
+	b, err := encodeFrame(codec, v, r.opts.Compression)
+	if err != nil {
+		return fmt.Errorf("write [%s]: %w", name, err)
+	}
+	if int64(len(b)) > r.opts.MaxMetadata {
+		return fmt.Errorf("write [%s]: %d bytes are more than the limit of metadata", name, len(b))
+	}
+	return putBytes(ctx, c, name, b, blob.PutOptions{})
+}
+
+// SnapshotInfo reads what the repository records of a snapshot.
+func (r *Repository) SnapshotInfo(ctx context.Context, id SnapshotID) (*SnapshotInfo, error) {
+	s, err := readParsed(ctx, r, r.root, "", snapName(id.UUID), codecSnapshot, parseSnapshotInfo)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot [%s]: %w", id, err)
+	}
+	if s.UUID != id.UUID {
+		return nil, corrupt(snapName(id.UUID), nil, "it holds snapshot [%s]", s.SnapshotID)
+	}
+	return s, nil
+}
+
+// ListSnapshots reads the info of all snapshots of a root, in its order, several at a time.
+func (r *Repository) ListSnapshots(ctx context.Context, d *Data) ([]*SnapshotInfo, error) {
+	out := make([]*SnapshotInfo, len(d.Snapshots))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.opts.Parallel)
+	for n, s := range d.Snapshots {
+		g.Go(func() (err error) {
+			out[n], err = r.SnapshotInfo(gctx, s.SnapshotID)
+			return err
+		})
+	}
+	return out, g.Wait()
+}
+
+// GlobalMetadata reads the cluster's metadata of a snapshot, verbatim: templates, persistent settings
+// and custom sections. It is nearly empty where the snapshot has no global state.
+func (r *Repository) GlobalMetadata(ctx context.Context, id SnapshotID) (*smile.Object, error) {
+	o, err := readParsed(ctx, r, r.root, "", metaName(id.UUID), codecMetadata, parseGlobalMetadata)
+	if err != nil {
+		return nil, fmt.Errorf("global metadata of snapshot [%s]: %w", id, err)
+	}
+	return o, nil
+}
+
+func (r *Repository) indexContainer(i IndexID) (blob.Container, string, error) {
+	c, err := r.root.Container(join(indicesDir, i.ID))
+	return c, join(r.opts.BasePath, indicesDir, i.ID), err
+}
+
+// IndexMetadata reads the metadata that an index has in a snapshot.
+func (r *Repository) IndexMetadata(ctx context.Context, d *Data, id SnapshotID, index string) (*IndexMetadata, error) {
+	i, err := d.IndexIn(id, index)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := d.byUUID(id.UUID)
+	if !ok {
+		return nil, &MissingSnapshotError{Snapshot: id.Name}
+	}
+	name, err := d.metadataBlob(s, i.IndexID)
+	if err != nil {
+		return nil, err
+	}
+	c, path, err := r.indexContainer(i.IndexID)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readParsed(ctx, r, c, path, metaName(name), codecIndexMetadata, parseIndexMetadata)
+	if err != nil {
+		return nil, fmt.Errorf("metadata of index [%s] in snapshot [%s]: %w", index, id, err)
+	}
+	return m, nil
+}

@@ -1,0 +1,96 @@
+package repository
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/varve-search/varve/blob"
+)
+
+// The order of the steps and why: docs/decisions/0003-root-pointer.md
+
+// swing makes next the root in place of the generation base, and returns it with its generation.
+//
+// unique says that no one else can have made exactly this content, so that finding it under the new
+// name, after an answer was lost, means that it is ours.
+//
+// Warnings are steps after the new root was put that failed: the swing itself stands.
+func (r *Repository) swing(ctx context.Context, base int64, next *Data, unique bool) (*Data, []error, error) {
+	content, err := next.encode()
+	if err != nil {
+		return nil, nil, fmt.Errorf("write the root: %w", err)
+	}
+	if int64(len(content)) > r.opts.MaxMetadata {
+		return nil, nil, fmt.Errorf("write the root: %d bytes are more than the limit of metadata", len(content))
+	}
+	if !r.root.Capabilities().Has(blob.CanWrite | blob.CanList | blob.CanDelete | blob.AtomicIfAbsent) {
+		return nil, nil, &blob.Error{Op: "write the root", Location: r.String(), Kind: blob.KindUnsupported,
+			Err: errors.New("the store must list, delete and create only what is absent")}
+	}
+	if err := r.checkBase(ctx, base); err != nil {
+		return nil, nil, err
+	}
+	gen := base + 1
+	done := *next
+	done.Generation = gen
+	err = putBytes(ctx, r.root, rootName(gen), content, blob.PutOptions{IfAbsent: true})
+	if err != nil && !(unique && r.holds(ctx, rootName(gen), content)) {
+		if blob.KindOf(err) == blob.KindAlreadyExists {
+			return nil, nil, &ConcurrentModificationError{Expected: base, Found: gen}
+		}
+		return nil, nil, fmt.Errorf("write the root: %w", err)
+	}
+
+	// The new root stands. What follows must happen although the caller may be in a hurry to stop.
+	ctx = context.WithoutCancel(ctx)
+	var warnings []error
+	latest := binary.BigEndian.AppendUint64(nil, uint64(gen))
+	if err := putBytes(ctx, r.root, "index.latest", latest, blob.PutOptions{}); err != nil {
+		warnings = append(warnings, fmt.Errorf("write index.latest: %w", err))
+	}
+	if base != NoGeneration {
+		if err := r.root.DeleteBatch(ctx, []string{rootName(base)}); err != nil {
+			warnings = append(warnings, fmt.Errorf("delete the old root: %w", err))
+		}
+	}
+	gens, err := r.rootGenerations(ctx)
+	if err != nil {
+		return &done, append(warnings, err), nil
+	}
+	var old []string
+	for _, g := range gens {
+		if g > gen {
+			return nil, warnings, &ConcurrentModificationError{Expected: base, Found: g}
+		}
+		if g < gen {
+			old = append(old, rootName(g))
+		}
+	}
+	if len(old) > 0 {
+		if err := r.root.DeleteBatch(ctx, old); err != nil {
+			warnings = append(warnings, fmt.Errorf("delete older roots: %w", err))
+		}
+	}
+	return &done, warnings, nil
+}
+
+// checkBase fails unless base is the newest generation now.
+func (r *Repository) checkBase(ctx context.Context, base int64) error {
+	latest, err := r.LatestGeneration(ctx)
+	if err != nil {
+		return err
+	}
+	if latest != base {
+		return &ConcurrentModificationError{Expected: base, Found: latest}
+	}
+	return nil
+}
+
+// holds says whether a blob has exactly this content.
+func (r *Repository) holds(ctx context.Context, name string, content []byte) bool {
+	b, err := blob.ReadAll(context.WithoutCancel(ctx), r.root, name, int64(len(content)))
+	return err == nil && bytes.Equal(b, content)
+}

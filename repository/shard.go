@@ -1,0 +1,412 @@
+package repository
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/lucene/store"
+)
+
+// Shard is one shard's folder in the repository.
+type Shard struct {
+	Index IndexID
+	ID    int
+
+	r    *Repository
+	c    blob.Container
+	path string // for messages, and unique in the store
+}
+
+// Shard returns the folder of a shard. For an index with hashed paths it reads the record of its
+// paths, once.
+func (r *Repository) Shard(ctx context.Context, i IndexID, shard int) (*Shard, error) {
+	if err := blob.CheckName(i.ID); err != nil {
+		return nil, err
+	}
+	if shard < 0 || shard >= maxShards {
+		return nil, fmt.Errorf("index [%s]: shard number %d is out of range", i, shard)
+	}
+	path, err := r.shardPath(i, shard)
+	if err != nil {
+		return nil, err
+	}
+	if i.ShardPathType != pathFixed {
+		r.mu.Lock()
+		recorded, known := r.paths[i.ID]
+		r.mu.Unlock()
+		if !known {
+			if recorded, err = r.recordedPaths(ctx, i); err != nil {
+				return nil, fmt.Errorf("paths of index [%s]: %w", i, err)
+			}
+			if recorded != nil {
+				r.mu.Lock()
+				r.paths[i.ID] = recorded
+				r.mu.Unlock()
+			}
+		}
+		if shard < len(recorded) {
+			path = recorded[shard]
+		}
+	}
+	c, err := r.store.Container(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Shard{Index: i, ID: shard, r: r, c: c, path: path}, nil
+}
+
+func (s *Shard) String() string { return fmt.Sprintf("[%s][%d]", s.Index.Name, s.ID) }
+
+// Path is the shard's folder below the store.
+func (s *Shard) Path() string { return s.path }
+
+func (s *Shard) wrap(err error, format string, args ...any) error {
+	return fmt.Errorf("shard %s: %s: %w", s, fmt.Sprintf(format, args...), err)
+}
+
+// Snapshot reads the shard's file list in a snapshot. The error is ErrShallow where the data is in a
+// remote store, and a *MissingSnapshotError where the shard failed in that snapshot.
+func (s *Shard) Snapshot(ctx context.Context, id SnapshotID) (*ShardSnapshot, error) {
+	snap, err := readParsed(ctx, s.r, s.c, s.path, snapName(id.UUID), codecSnapshot, parseShardSnapshot)
+	if blob.KindOf(err) == blob.KindNotFound && err != nil {
+		shallow, serr := blob.Exists(ctx, s.c, shallowName(id.UUID))
+		switch {
+		case serr != nil:
+			err = serr
+		case shallow:
+			err = ErrShallow
+		default:
+			err = errors.Join(&MissingSnapshotError{Snapshot: id.Name, Index: s.String()}, err)
+		}
+	}
+	if err != nil {
+		return nil, s.wrap(err, "snapshot [%s]", id)
+	}
+	return snap, nil
+}
+
+// ShallowSnapshot reads where a remote store has the shard's files of a shallow snapshot.
+func (s *Shard) ShallowSnapshot(ctx context.Context, id SnapshotID) (*ShallowSnapshot, error) {
+	snap, err := readParsed(ctx, s.r, s.c, s.path, shallowName(id.UUID), codecSnapshot, parseShallowSnapshot)
+	if err != nil {
+		return nil, s.wrap(err, "shallow snapshot [%s]", id)
+	}
+	return snap, nil
+}
+
+// NewGeneration is the generation of a shard that the repository does not know yet.
+const NewGeneration = "_new"
+
+// FileIndex reads the shard's index of all files at a generation. With "" it finds the generation as
+// versions before 7.6 did, by listing numbers; there being none is an empty index with NewGeneration.
+// It returns the generation read.
+func (s *Shard) FileIndex(ctx context.Context, generation string) (*ShardIndex, string, error) {
+	if generation == "" {
+		latest := int64(-1)
+		err := s.c.List(ctx, rootPrefix, func(i blob.Info) error {
+			if g, ok := parseRootName(i.Name); ok {
+				latest = max(latest, g)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, "", s.wrap(err, "find its index")
+		}
+		generation = NewGeneration
+		if latest >= 0 {
+			generation = strconv.FormatInt(latest, 10)
+		}
+	}
+	if generation == NewGeneration {
+		return newShardIndex(nil, nil), NewGeneration, nil
+	}
+	x, err := readParsed(ctx, s.r, s.c, s.path, shardIndexName(generation), codecShardIndex, parseShardIndex)
+	if err != nil {
+		return nil, "", s.wrap(err, "index at generation [%s]", generation)
+	}
+	return x, generation, nil
+}
+
+// OpenFile opens a file from its first byte, across its parts. While it streams, length and Lucene
+// checksum are verified: io.EOF comes only after both are right, a *store.CorruptError otherwise.
+func (s *Shard) OpenFile(ctx context.Context, f FileInfo) (io.ReadCloser, error) {
+	if f.Virtual() {
+		return io.NopCloser(newSumReader(bytes.NewReader(f.MetaHash), f.PhysicalName, f.Length, f.Checksum)), nil
+	}
+	p := &partsReader{ctx: ctx, s: s, f: f}
+	if err := p.next(); err != nil {
+		return nil, err
+	}
+	return &fileReader{newSumReader(p, f.PhysicalName, f.Length, f.Checksum), p}, nil
+}
+
+type fileReader struct {
+	*sumReader
+	parts *partsReader
+}
+
+func (f *fileReader) Close() error { return f.parts.Close() }
+
+// partsReader concatenates the blobs of a file.
+type partsReader struct {
+	ctx  context.Context
+	s    *Shard
+	f    FileInfo
+	part int // the next one
+	cur  io.ReadCloser
+	left int64
+}
+
+func (p *partsReader) next() error {
+	r, err := p.s.c.Get(p.ctx, p.f.PartName(p.part))
+	if err != nil {
+		return p.s.wrap(err, "file [%s]", p.f.PhysicalName)
+	}
+	p.cur, p.left = r, p.f.PartLength(p.part)
+	p.part++
+	return nil
+}
+
+func (p *partsReader) Read(b []byte) (int, error) {
+	for {
+		n, err := p.cur.Read(b)
+		p.left -= int64(n)
+		if err != nil && err != io.EOF {
+			return n, p.s.wrap(err, "file [%s]", p.f.PhysicalName)
+		}
+		if p.left < 0 || err == io.EOF && p.left > 0 {
+			name := p.f.PartName(p.part - 1)
+			return n, store.Corruptf(p.f.PhysicalName, -1, "blob [%s] has not its %d bytes", name, p.f.PartLength(p.part-1))
+		}
+		if n > 0 || len(b) == 0 {
+			return n, nil
+		}
+		if err == io.EOF {
+			if p.part >= p.f.Parts() {
+				return 0, io.EOF
+			}
+			if err := p.cur.Close(); err != nil {
+				return 0, err
+			}
+			if err := p.next(); err != nil {
+				return 0, err
+			}
+		}
+	}
+}
+
+func (p *partsReader) Close() error { return p.cur.Close() }
+
+// ReadFileAt fills b with the file's bytes from off, across its parts, without verifying a checksum.
+// Like io.ReaderAt it returns io.EOF when fewer bytes are left.
+func (s *Shard) ReadFileAt(ctx context.Context, f FileInfo, b []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("shard %s: file [%s]: offset %d", s, f.PhysicalName, off)
+	}
+	if off >= f.Length {
+		return 0, io.EOF
+	}
+	want := b[:min(int64(len(b)), f.Length-off)]
+	var eof error
+	if len(want) < len(b) {
+		eof = io.EOF
+	}
+	if f.Virtual() {
+		return copy(want, f.MetaHash[off:]), eof
+	}
+	n := 0
+	for part, start := 0, int64(0); part < f.Parts() && n < len(want); part++ {
+		length := f.PartLength(part)
+		if pos := off + int64(n) - start; pos < length {
+			dst := want[n:][:min(int64(len(want)-n), length-pos)]
+			m, err := s.readRange(ctx, f.PartName(part), dst, pos)
+			n += m
+			if err != nil {
+				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+					err = store.Corruptf(f.PhysicalName, off+int64(n), "blob [%s] is shorter than its %d bytes", f.PartName(part), length)
+				}
+				return n, s.wrap(err, "file [%s]", f.PhysicalName)
+			}
+		}
+		start += length
+	}
+	return n, eof
+}
+
+func (s *Shard) readRange(ctx context.Context, name string, dst []byte, off int64) (int, error) {
+	r, err := s.c.GetRange(ctx, name, off, int64(len(dst)))
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	return io.ReadFull(r, dst)
+}
+
+// inlineLimit is the largest .si or segments_N file whose content stands in the metadata.
+const inlineLimit = 1 << 20
+
+func inlined(physicalName string) bool {
+	return strings.HasSuffix(physicalName, ".si") || strings.HasPrefix(physicalName, "segments")
+}
+
+// Upload describes a file to upload.
+type Upload struct {
+	PhysicalName string
+	Length       int64
+	Checksum     string // expected, in base 36; "" takes the footer's
+	WrittenBy    string // Lucene's version, such as "9.12.0"
+	Content      io.Reader
+}
+
+// UploadFile streams a file into new blobs, split as Options.ChunkSize says, and verifies its Lucene
+// footer on the way; a damaged file is a *store.CorruptError. Small .si and segments_N files are only
+// taken into the FileInfo. On error the blobs written so far are removed if that works; they are
+// unreferenced in any case.
+func (s *Shard) UploadFile(ctx context.Context, u Upload) (FileInfo, error) {
+	f := FileInfo{PhysicalName: u.PhysicalName, Length: u.Length, WrittenBy: u.WrittenBy, PartSize: s.r.opts.ChunkSize}
+	if f.PartSize == 0 {
+		f.PartSize = noChunks
+	}
+	if err := blob.CheckName(u.PhysicalName); err != nil {
+		return f, err
+	}
+	if u.Length < 0 || f.Length/f.PartSize >= maxParts {
+		return f, fmt.Errorf("shard %s: upload [%s]: %d bytes in parts of %d", s, u.PhysicalName, u.Length, f.PartSize)
+	}
+	sum := newSumReader(u.Content, u.PhysicalName, u.Length, u.Checksum)
+	content := io.Reader(sum)
+	if inlined(u.PhysicalName) {
+		head, err := io.ReadAll(io.LimitReader(sum, inlineLimit))
+		if err != nil {
+			return f, s.wrap(err, "upload [%s]", u.PhysicalName)
+		}
+		f.MetaHash = head
+		content = io.MultiReader(bytes.NewReader(head), sum)
+	}
+	f.Name = dataPrefix + NewUUID()
+	if inlined(u.PhysicalName) && u.Length <= inlineLimit {
+		f.Name = virtualPrefix + NewUUID()
+	}
+	err := s.putParts(ctx, &f, content)
+	if err == nil {
+		// The last read makes sumReader verify.
+		if _, rerr := sum.Read(make([]byte, 1)); rerr != io.EOF {
+			err = rerr
+		}
+	}
+	if err != nil {
+		s.removeParts(context.WithoutCancel(ctx), &f)
+		return f, s.wrap(err, "upload [%s]", u.PhysicalName)
+	}
+	f.Checksum = sum.got
+	return f, nil
+}
+
+const noChunks = 1<<63 - 1
+
+func (s *Shard) putParts(ctx context.Context, f *FileInfo, content io.Reader) error {
+	for part := range f.Parts() {
+		n := f.PartLength(part)
+		if err := s.c.Put(ctx, f.PartName(part), io.LimitReader(content, n), n, blob.PutOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeParts is a courtesy: what it leaves is found by Cleanup.
+func (s *Shard) removeParts(ctx context.Context, f *FileInfo) {
+	var names []string
+	for part := range f.Parts() {
+		names = append(names, f.PartName(part))
+	}
+	_ = s.c.DeleteBatch(ctx, names)
+}
+
+// NewShardSnapshot is a shard's part of a snapshot that is being taken.
+type NewShardSnapshot struct {
+	Snapshot SnapshotID
+	// BaseGeneration is the generation from Data that the files were compared with; "" as for
+	// FileIndex.
+	BaseGeneration string
+	IndexVersion   int64  // generation of the commit
+	StateID        string // "" does not record one
+	StartTime      int64  // milliseconds since 1970
+	Time           int64  // milliseconds
+	// IncrementalFiles and IncrementalSize count what was uploaded.
+	IncrementalFiles int
+	IncrementalSize  int64
+	Files            []FileInfo // all files of the commit
+}
+
+// WriteSnapshot writes the shard's new index and its file list, once all files are uploaded. It
+// returns the new generation, to be given to Finalize; until then nothing refers to it.
+func (s *Shard) WriteSnapshot(ctx context.Context, n NewShardSnapshot) (string, error) {
+	x, _, err := s.FileIndex(ctx, n.BaseGeneration)
+	if err != nil {
+		return "", err
+	}
+	if x, err = x.with(n.Snapshot.Name, n.StateID, n.Files); err != nil {
+		return "", s.wrap(err, "snapshot [%s]", n.Snapshot)
+	}
+	snap := &ShardSnapshot{Snapshot: n.Snapshot.Name, IndexVersion: n.IndexVersion, StartTime: n.StartTime, Time: n.Time,
+		IncrementalFiles: n.IncrementalFiles, IncrementalSize: n.IncrementalSize, Files: n.Files}
+	return s.write(ctx, x, n.Snapshot, snap)
+}
+
+func (s *Shard) write(ctx context.Context, x *ShardIndex, id SnapshotID, snap *ShardSnapshot) (string, error) {
+	gen, err := s.writeIndex(ctx, x)
+	if err != nil {
+		return "", err
+	}
+	tree, err := snap.tree()
+	if err == nil {
+		err = s.r.writeFrame(ctx, s.c, snapName(id.UUID), codecSnapshot, tree)
+	}
+	if err != nil {
+		return "", s.wrap(err, "write snapshot [%s]", id)
+	}
+	return gen, nil
+}
+
+func (s *Shard) writeIndex(ctx context.Context, x *ShardIndex) (string, error) {
+	gen := NewUUID()
+	tree, err := x.tree()
+	if err == nil {
+		err = s.r.writeFrame(ctx, s.c, shardIndexName(gen), codecShardIndex, tree)
+	}
+	if err != nil {
+		return "", s.wrap(err, "write its index")
+	}
+	return gen, nil
+}
+
+// CloneSnapshot writes a snapshot of the shard that has the files of another. It returns the new
+// generation, to be given to Finalize. Times are in milliseconds.
+func (s *Shard) CloneSnapshot(ctx context.Context, baseGeneration string, source, target SnapshotID, startTime, time int64) (string, error) {
+	x, _, err := s.FileIndex(ctx, baseGeneration)
+	if err != nil {
+		return "", err
+	}
+	from, ok := x.Snapshot(source.Name)
+	if !ok {
+		return "", s.wrap(&MissingSnapshotError{Snapshot: source.Name, Index: s.String()}, "clone")
+	}
+	snap, err := s.Snapshot(ctx, source)
+	if err != nil {
+		return "", err
+	}
+	if x, err = x.with(target.Name, from.StateID, snap.Files); err != nil {
+		return "", s.wrap(err, "clone snapshot [%s]", target)
+	}
+	clone := *snap
+	clone.Snapshot, clone.StartTime, clone.Time = target.Name, startTime, time
+	clone.IncrementalFiles, clone.IncrementalSize = 0, 0
+	return s.write(ctx, x, target, &clone)
+}
