@@ -18,7 +18,7 @@ type Member struct {
 
 // Obj makes an object from keys and values in turn.
 func Obj(kv ...any) *Object {
-	o := &Object{members: make([]Member, 0, len(kv)/2)}
+	o := &Object{Members: make([]Member, 0, len(kv)/2)}
 	for i := 0; i+1 < len(kv); i += 2 {
 		o.Members = append(o.Members, Member{kv[i].(string), kv[i+1]})
 	}
