@@ -254,6 +254,12 @@ func (r *Repository) findStaleInIndex(ctx context.Context, base *Data, i IndexEn
 		}); err != nil {
 			return fmt.Errorf("list index [%s]: %w", i.IndexID, err)
 		}
+	} else {
+		recorded, err := r.recordedPaths(ctx, i.IndexID)
+		if err != nil {
+			return err
+		}
+		shards = max(shards, len(recorded))
 	}
 	for shard := range shards {
 		if err := r.findStaleInShard(ctx, base, i, shard, opts, d, report); err != nil {

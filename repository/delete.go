@@ -337,7 +337,11 @@ func (r *Repository) doomIndex(ctx context.Context, i IndexID, shards int, d *do
 	if i.ShardPathType == pathFixed {
 		return nil
 	}
-	for shard := range shards {
+	recorded, err := r.recordedPaths(ctx, i)
+	if err != nil {
+		return err
+	}
+	for shard := range max(shards, len(recorded)) {
 		s, err := r.Shard(ctx, i, shard)
 		if err != nil {
 			return err

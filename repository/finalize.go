@@ -148,9 +148,7 @@ func (r *Repository) writeSnapshotMetadata(ctx context.Context, base *Data, n *N
 		return r.writeFrame(gctx, r.root, metaName(n.Info.UUID), codecMetadata, smile.NewObject(member{Name: globalKey, Value: global}))
 	})
 	for _, x := range n.Indices {
-		if i, known := base.Index(x.Index.Name); x.Index.ShardPathType != pathFixed && (!known || len(i.Generations) < len(x.Generations)) {
-			g.Go(func() error { return r.recordPaths(gctx, x.Index, len(x.Generations)) })
-		}
+		g.Go(func() error { return r.PrepareIndex(gctx, base, x.Index, len(x.Generations)) })
 		identifier := x.Metadata.Identifier()
 		if next.Identifiers[identifier] != "" {
 			continue

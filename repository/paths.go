@@ -100,15 +100,31 @@ func (r *Repository) recordedPaths(ctx context.Context, i IndexID) ([]string, er
 	return best, err
 }
 
+// PrepareIndex must be called before the first file of a snapshot's index is uploaded. Where the
+// index is new, or has more shards than before, and its paths are hashed, it records them: otherwise
+// nobody could find what a process that dies before Finalize has uploaded. For fixed paths it makes
+// no request.
+func (r *Repository) PrepareIndex(ctx context.Context, base *Data, i IndexID, shards int) error {
+	known, ok := base.Index(i.Name)
+	if i.ShardPathType == pathFixed || ok && len(known.Generations) >= shards {
+		return nil
+	}
+	if err := r.recordPaths(ctx, i, shards); err != nil {
+		return fmt.Errorf("record the shard paths of index [%s]: %w", i, err)
+	}
+	return nil
+}
+
 // recordPaths writes the record of an index's shard paths, as OpenSearch does at the first snapshot.
 func (r *Repository) recordPaths(ctx context.Context, i IndexID, shards int) error {
 	paths := make([]any, shards)
 	for n := range paths {
-		p, err := r.shardPath(i, n)
+		// Shards that are recorded already keep their path.
+		s, err := r.Shard(ctx, i, n)
 		if err != nil {
 			return err
 		}
-		paths[n] = p + "/"
+		paths[n] = s.path + "/"
 	}
 	dir, err := r.root.Container(shardPathsDir)
 	if err != nil {
