@@ -1,0 +1,342 @@
+package wildcard
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/varve-search/varve/internal/settings"
+)
+
+// Options tell how an expression is resolved.
+type Options struct {
+	IgnoreUnavailable bool // skip names that do not exist, or are closed
+	AllowNoIndices    bool // nothing found is no error
+	ExpandOpen        bool // wildcards match open indices
+	ExpandClosed      bool // wildcards match closed indices
+	ExpandHidden      bool // wildcards match hidden indices too
+
+	ForbidClosed            bool // a closed index is an error
+	ForbidMultiIndexAliases bool // an alias of several indices is an error
+	IgnoreAliases           bool // an alias does not count as a name
+}
+
+// The options that OpenSearch's APIs start from.
+var (
+	StrictExpandOpen             = Options{AllowNoIndices: true, ExpandOpen: true}
+	StrictExpandOpenForbidClosed = Options{AllowNoIndices: true, ExpandOpen: true, ForbidClosed: true}
+	StrictExpandOpenClosed       = Options{AllowNoIndices: true, ExpandOpen: true, ExpandClosed: true}
+	LenientExpandOpen            = Options{AllowNoIndices: true, IgnoreUnavailable: true, ExpandOpen: true}
+	LenientExpandOpenClosed      = Options{AllowNoIndices: true, IgnoreUnavailable: true, ExpandOpen: true, ExpandClosed: true}
+	LenientExpandHidden          = Options{AllowNoIndices: true, IgnoreUnavailable: true, ExpandOpen: true, ExpandClosed: true, ExpandHidden: true}
+	SingleIndex                  = Options{ForbidMultiIndexAliases: true, ForbidClosed: true}
+)
+
+// WithExpandWildcards returns the options changed by a value of the parameter expand_wildcards:
+// comma-separated open, closed, hidden, none, all.
+func (o Options) WithExpandWildcards(v string) (Options, error) {
+	o.ExpandOpen, o.ExpandClosed, o.ExpandHidden = false, false, false
+	for _, s := range strings.Split(v, ",") {
+		switch s {
+		case "open":
+			o.ExpandOpen = true
+		case "closed":
+			o.ExpandClosed = true
+		case "hidden":
+			o.ExpandHidden = true
+		case "none":
+			o.ExpandOpen, o.ExpandClosed, o.ExpandHidden = false, false, false
+		case "all":
+			o.ExpandOpen, o.ExpandClosed, o.ExpandHidden = true, true, true
+		default:
+			return o, fmt.Errorf("No valid expand wildcard value [%s]", s) //nolint:staticcheck // OpenSearch's text
+		}
+	}
+	return o, nil
+}
+
+// NotFoundError is OpenSearch's index_not_found_exception.
+type NotFoundError struct {
+	Index       string   // "" where no single name is missing
+	Expressions []string // what was asked for
+	NoneExist   bool     // "no indices exist"
+}
+
+func (e *NotFoundError) Error() string {
+	name := e.Index
+	if name == "" {
+		name = "null"
+	}
+	if e.NoneExist {
+		return fmt.Sprintf("no such index [%s] and no indices exist", name)
+	}
+	return fmt.Sprintf("no such index [%s]", name)
+}
+
+// ClosedError is OpenSearch's index_closed_exception.
+type ClosedError struct{ Index string }
+
+func (e *ClosedError) Error() string { return "closed" }
+
+// InvalidNameError is OpenSearch's invalid_index_name_exception.
+type InvalidNameError struct{ Index, Reason string }
+
+func (e *InvalidNameError) Error() string {
+	return fmt.Sprintf("Invalid index name [%s], %s", e.Index, e.Reason)
+}
+
+// IllegalError is OpenSearch's illegal_argument_exception.
+type IllegalError struct{ Reason string }
+
+func (e *IllegalError) Error() string { return e.Reason }
+
+func isAll(e string) bool { return e == "_all" || e == "*" }
+
+// Split splits a comma-separated expression as it stands in a URL; "" is none.
+func Split(expr string) []string {
+	if expr == "" {
+		return nil
+	}
+	return strings.Split(expr, ",")
+}
+
+// Indices resolves expressions to names of indices, in order, each once. No expressions are all
+// indices. Errors: *NotFoundError, *ClosedError, *InvalidNameError, *IllegalError.
+func (l *Lookup) Indices(o Options, expressions ...string) ([]string, error) {
+	return l.resolve(o, false, expressions)
+}
+
+// WriteIndex resolves one name to the index that takes its writes.
+func (l *Lookup) WriteIndex(o Options, name string) (string, error) {
+	names, err := l.resolve(o, true, []string{name})
+	if err != nil {
+		return "", err
+	}
+	if len(names) != 1 {
+		return "", &IllegalError{fmt.Sprintf("The index expression [%s] and options provided did not point to a single write-index", name)}
+	}
+	return names[0], nil
+}
+
+func (l *Lookup) resolve(o Options, toWrite bool, asked []string) ([]string, error) {
+	if len(asked) == 0 {
+		asked = []string{"_all"}
+	}
+	// Whether a missing name fails depends on another option when it is the only one.
+	failMissing := !o.IgnoreUnavailable
+	if len(asked) == 1 {
+		failMissing = !o.AllowNoIndices
+	}
+	expressions, err := l.expand(o, false, asked)
+	if err != nil {
+		return nil, err
+	}
+	if len(expressions) == 0 {
+		if o.AllowNoIndices {
+			return nil, nil
+		}
+		return nil, &NotFoundError{Expressions: asked, NoneExist: len(asked) == 1 && asked[0] == "_all"}
+	}
+	found := map[string]bool{}
+	for _, e := range expressions {
+		abs := l.byName[e]
+		switch {
+		case abs == nil && failMissing:
+			return nil, &NotFoundError{Index: e, Expressions: asked, NoneExist: e == "_all"}
+		case abs == nil:
+			continue
+		case abs.alias && o.IgnoreAliases && failMissing:
+			return nil, aliasError(e)
+		case abs.alias && o.IgnoreAliases:
+			continue
+		case abs.alias && toWrite && abs.write == nil:
+			return nil, &IllegalError{fmt.Sprintf("no write index is defined for alias [%s]. The write index may be explicitly disabled using is_write_index=false or the alias points to multiple indices without one being designated as a write index", e)}
+		case abs.alias && toWrite:
+			found[abs.write.Name] = true
+			continue
+		case len(abs.indices) > 1 && o.ForbidMultiIndexAliases:
+			return nil, &IllegalError{fmt.Sprintf("alias [%s] has more than one index associated with it [%s], can't execute a single index op", e, strings.Join(l.AliasIndices(e), ", "))}
+		}
+		for _, ix := range abs.indices {
+			if !ix.Closed {
+				found[ix.Name] = true
+				continue
+			}
+			if o.ForbidClosed && !o.IgnoreUnavailable {
+				if o.ExpandClosed && !o.ExpandOpen && !o.ExpandHidden {
+					return nil, &IllegalError{"To expand [CLOSE] wildcard, please set forbid_closed_indices to `false`"}
+				}
+				return nil, &ClosedError{ix.Name}
+			}
+			if !o.ForbidClosed {
+				found[ix.Name] = true
+			}
+		}
+	}
+	if len(found) == 0 && !o.AllowNoIndices {
+		return nil, &NotFoundError{Expressions: asked}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// Expressions expands the wildcards and keeps names of aliases: what alias filters and routings are
+// looked up with.
+func (l *Lookup) Expressions(o Options, expressions ...string) ([]string, error) {
+	return l.expand(o, true, expressions)
+}
+
+func aliasError(e string) error {
+	return &IllegalError{fmt.Sprintf("The provided expression [%s] matches an alias, specify the corresponding concrete indices instead.", e)}
+}
+
+// expand replaces wildcards by names.
+func (l *Lookup) expand(o Options, keepAliases bool, asked []string) ([]string, error) {
+	if !o.ExpandOpen && !o.ExpandClosed {
+		return asked, nil
+	}
+	if len(asked) == 0 || len(asked) == 1 && isAll(asked[0]) {
+		var names []string
+		for _, ix := range l.all {
+			if l.wanted(o, ix) && (o.ExpandHidden || !ix.Hidden) {
+				names = append(names, ix.Name)
+			}
+		}
+		return names, nil
+	}
+	var result map[string]bool // nil as long as every expression is a name that exists
+	wildcardSeen := false
+	for i, e := range asked {
+		if e == "" {
+			return nil, &NotFoundError{Index: e, Expressions: asked}
+		}
+		if e[0] == '_' {
+			return nil, &InvalidNameError{e, "must not start with '_'."}
+		}
+		if abs := l.byName[e]; abs != nil && !(abs.alias && o.IgnoreAliases) {
+			if result != nil {
+				result[e] = true
+			}
+			continue
+		}
+		add := true
+		if e[0] == '-' && wildcardSeen {
+			add, e = false, e[1:]
+		}
+		if result == nil {
+			result = map[string]bool{}
+			for _, before := range asked[:i] {
+				result[before] = true
+			}
+		}
+		if !strings.Contains(e, "*") {
+			if !o.IgnoreUnavailable {
+				abs := l.byName[e]
+				if abs == nil {
+					return nil, &NotFoundError{Index: e, Expressions: asked}
+				}
+				if abs.alias && o.IgnoreAliases {
+					return nil, aliasError(e)
+				}
+			}
+			if add {
+				result[e] = true
+			} else {
+				delete(result, e)
+			}
+			continue
+		}
+		matched := false
+		for _, name := range l.matching(e) {
+			abs := l.byName[name]
+			if abs.alias && o.IgnoreAliases {
+				continue
+			}
+			matched = true
+			if abs.hidden && !o.ExpandHidden && !(name[0] == '.' && e[0] == '.') {
+				continue
+			}
+			if abs.alias && keepAliases {
+				set(result, name, add)
+				continue
+			}
+			for _, ix := range abs.indices {
+				if l.wanted(o, ix) {
+					set(result, ix.Name, add)
+				}
+			}
+		}
+		if !matched && !o.AllowNoIndices {
+			return nil, &NotFoundError{Index: e, Expressions: asked}
+		}
+		wildcardSeen = true
+	}
+	if result == nil {
+		return asked, nil
+	}
+	if len(result) == 0 && !o.AllowNoIndices {
+		return nil, &NotFoundError{Expressions: asked}
+	}
+	return slices.Sorted(maps.Keys(result)), nil
+}
+
+func set(m map[string]bool, name string, add bool) {
+	if add {
+		m[name] = true
+	} else {
+		delete(m, name)
+	}
+}
+
+func (l *Lookup) wanted(o Options, ix *Index) bool {
+	if ix.Closed {
+		return o.ExpandClosed
+	}
+	return o.ExpandOpen
+}
+
+// matching returns the names that match a pattern; the text before its first * narrows the search.
+func (l *Lookup) matching(pattern string) []string {
+	prefix, _, _ := strings.Cut(pattern, "*")
+	from, _ := slices.BinarySearch(l.names, prefix)
+	var out []string
+	for _, name := range l.names[from:] {
+		if !strings.HasPrefix(name, prefix) {
+			break
+		}
+		if settings.Match(pattern, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// MatchNames returns those of names that match one of the patterns, for lists that are not indices:
+// templates, repositories, snapshots, aliases. No patterns, "_all" and "*" are all of them. A leading
+// "-" after a wildcard excludes.
+func MatchNames(names []string, patterns ...string) []string {
+	if len(patterns) == 0 || len(patterns) == 1 && isAll(patterns[0]) {
+		return slices.Clone(names)
+	}
+	keep := make([]bool, len(names))
+	wild := false
+	for _, p := range patterns {
+		value := true
+		if wild && strings.HasPrefix(p, "-") {
+			value, p = false, p[1:]
+		}
+		for i, n := range names {
+			if p == "_all" || settings.Match(p, n) {
+				keep[i] = value
+			}
+		}
+		wild = wild || strings.Contains(p, "*")
+	}
+	var out []string
+	for i, n := range names {
+		if keep[i] {
+			out = append(out, n)
+		}
+	}
+	return out
+}
