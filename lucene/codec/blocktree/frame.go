@@ -1,0 +1,261 @@
+package blocktree
+
+import (
+	"bytes"
+
+	"github.com/varve-search/varve/lucene/codec/postings"
+	"github.com/varve-search/varve/lucene/store"
+)
+
+// maxEntries bounds the entries of a block; Lucene writes fewer than a hundred.
+const maxEntries = 1 << 16
+
+// frame is a place on the way from the root to a term: a block, or the part of a block that was split
+// ("floor blocks") in which the way goes on.
+type frame struct {
+	prefix  int   // bytes that all terms of the block share
+	first   int64 // offset in .tim of the first part of the block
+	fp      int64 // offset of the part that is loaded, or is to be
+	loaded  bool
+	indexed bool   // floor and hasTerms are known from the index
+	floor   []byte // how the block is split, as the index has it; empty if it is not
+	any     bool   // the first part has terms
+	terms   bool   // the part at fp has terms
+
+	// Of the loaded part:
+	end     int64 // offset behind it
+	last    bool  // no part of the block follows
+	n       int   // entries
+	ent     int   // the current one, -1 before the first
+	buf     []byte
+	suffix  []byte
+	ends    []int32 // where the suffix of an entry ends
+	subs    []int64 // offset of the block that an entry stands for, or -1 for a term; empty if all are terms
+	ords    []int32 // terms up to and including an entry, where subs is not empty
+	stats   []byte
+	meta    []byte
+	lengths []byte // buffer
+
+	// Decoding of the terms' metadata, one after another:
+	statsC postings.Cursor
+	metaC  postings.Cursor
+	upto   int // terms decoded
+	run    int // of the terms that follow, so many are in one document, once
+	state  postings.TermState
+}
+
+// setCode makes the frame point to a block, by what the index says of it.
+func (f *frame) setCode(fr *fieldReader, prefix int, out []byte) error {
+	code, rest, err := fr.readCode(out)
+	if err != nil {
+		return err
+	}
+	fp := code >> codeBits
+	if f.indexed && f.first == fp && f.prefix == prefix {
+		return nil
+	}
+	if f.first != fp || f.prefix != prefix {
+		f.loaded = false
+	}
+	f.prefix, f.first, f.indexed = prefix, fp, true
+	f.any = code&codeHasTerms != 0
+	f.floor = f.floor[:0]
+	if code&codeFloor != 0 {
+		f.floor = append(f.floor, rest...)
+	}
+	return nil
+}
+
+// setSub makes the frame point to a block, by the offset that another block has for it.
+func (f *frame) setSub(prefix int, fp int64) {
+	f.prefix, f.first, f.fp, f.indexed, f.loaded = prefix, fp, fp, false, false
+	f.floor = f.floor[:0]
+}
+
+// chooseFloor sets fp and terms to the part of the block where terms go on with label, or to its first
+// part if label is -1.
+func (f *frame) chooseFloor(fr *fieldReader, label int) error {
+	fp, terms := f.first, f.any
+	if label >= 0 && len(f.floor) > 0 {
+		c := postings.Cursor{B: f.floor}
+		for range c.VInt() {
+			if int(c.Byte()) > label {
+				break
+			}
+			code := c.VLong()
+			if c.Bad {
+				break
+			}
+			fp, terms = f.first+code>>1, code&1 != 0
+		}
+		if c.Bad {
+			return store.Corruptf(fr.rd.index.Name(), -1, "the parts of a block of field %q are % .40x", fr.info.Name, f.floor)
+		}
+	}
+	if fp != f.fp {
+		f.fp, f.loaded = fp, false
+	}
+	f.terms = terms
+	return nil
+}
+
+// load reads the part of the block at fp and stands before its first entry.
+func (f *frame) load(r *store.Reader) error {
+	if f.loaded {
+		return nil
+	}
+	r.SeekTo(f.fp)
+	code := r.VInt()
+	f.n, f.last = int(code>>1), code&1 != 0
+	if r.Err() == nil && (f.n <= 0 || f.n > maxEntries) {
+		r.Corruptf("a block of %d entries", f.n)
+	}
+	token := r.VLong()
+	leaf := token&4 != 0
+	size := token >> 3
+	if size > int64(f.n)*maxTermLength {
+		r.Corruptf("%d bytes of suffixes of %d entries", size, f.n)
+	}
+	suffix := readSuffixes(r, int(token&3), size, f.buf)
+	if token&3 != compressNone && r.Err() == nil {
+		f.buf = suffix
+	}
+	f.suffix = suffix
+	c := postings.Cursor{B: f.readLengths(r)}
+	f.stats = r.Bytes(int(r.VInt()))
+	f.meta = r.Bytes(int(r.VInt()))
+	f.end = r.Offset()
+	if err := r.Err(); err != nil {
+		return err
+	}
+	f.ends, f.subs, f.ords = f.ends[:0], f.subs[:0], f.ords[:0]
+	at := int64(0)
+	terms := int32(0)
+	for range f.n {
+		v := c.VInt()
+		sub := int64(-1)
+		if !leaf {
+			if v&1 != 0 {
+				sub = f.fp - c.VLong()
+				if sub < 0 || sub >= f.fp || v>>1 == 0 {
+					c.Bad = true
+				}
+			} else {
+				terms++
+			}
+			v = int32(uint32(v) >> 1)
+			f.subs = append(f.subs, sub)
+			f.ords = append(f.ords, terms)
+		}
+		at += int64(v)
+		if v < 0 || at > size || int64(f.prefix)+int64(v) > maxTermLength || c.Bad {
+			return store.Corruptf(r.Input().Name(), f.fp, "the suffixes of a block pass their %d bytes", size)
+		}
+		f.ends = append(f.ends, int32(at))
+	}
+	f.loaded, f.ent = true, -1
+	f.rewindMeta()
+	return nil
+}
+
+func (f *frame) readLengths(r *store.Reader) []byte {
+	v := uint32(r.VInt())
+	n := int64(v >> 1)
+	if v&1 == 0 {
+		return r.Bytes(int(n))
+	}
+	if n > 16*int64(f.n) {
+		r.Corruptf("%d bytes of suffix lengths of %d entries", n, f.n)
+		return nil
+	}
+	b := r.Byte()
+	f.lengths = f.lengths[:0]
+	for range n {
+		f.lengths = append(f.lengths, b)
+	}
+	return f.lengths
+}
+
+func (f *frame) rewindMeta() {
+	f.statsC.Set(f.stats)
+	f.metaC.Set(f.meta)
+	f.upto, f.run = 0, 0
+}
+
+// suffixOf returns the suffix of entry i.
+func (f *frame) suffixOf(i int) []byte {
+	start := int32(0)
+	if i > 0 {
+		start = f.ends[i-1]
+	}
+	return f.suffix[start:f.ends[i]]
+}
+
+// subOf returns the offset of the block that entry i stands for, or -1 if it is a term.
+func (f *frame) subOf(i int) int64 {
+	if len(f.subs) == 0 {
+		return -1
+	}
+	return f.subs[i]
+}
+
+// search returns the first entry at or after a suffix, and whether it is that suffix.
+func (f *frame) search(suffix []byte) (int, bool) {
+	lo, hi := 0, f.n
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		switch c := bytes.Compare(f.suffixOf(mid), suffix); {
+		case c < 0:
+			lo = mid + 1
+		case c > 0:
+			hi = mid
+		default:
+			return mid, true
+		}
+	}
+	return lo, false
+}
+
+// findSub returns the entry that stands for the block at fp, or -1.
+func (f *frame) findSub(fp int64) int {
+	for i, s := range f.subs {
+		if s == fp {
+			return i
+		}
+	}
+	return -1
+}
+
+// decode brings state to the current entry, which is a term.
+func (f *frame) decode(fr *fieldReader) error {
+	want := f.ent + 1
+	if len(f.subs) > 0 {
+		want = int(f.ords[f.ent])
+	}
+	if f.upto > want {
+		f.rewindMeta()
+	}
+	s := &f.state
+	for f.upto < want {
+		if f.run > 0 {
+			f.run--
+			s.DocFreq, s.TotalTermFreq = 1, 1
+		} else if token := uint32(f.statsC.VInt()); token&1 != 0 {
+			f.run = int(token >> 1)
+			s.DocFreq, s.TotalTermFreq = 1, 1
+		} else {
+			s.DocFreq = int32(token >> 1)
+			s.TotalTermFreq = int64(s.DocFreq)
+			if fr.traits.Freqs {
+				s.TotalTermFreq += f.statsC.VLong()
+			}
+		}
+		fr.rd.postings.DecodeTerm(&f.metaC, fr.traits, s, f.upto == 0)
+		f.upto++
+		if f.statsC.Bad || f.metaC.Bad || s.DocFreq <= 0 || s.DocFreq > fr.maxDoc || s.TotalTermFreq < int64(s.DocFreq) {
+			f.upto = maxEntries + 1 // decode again if asked again
+			return store.Corruptf(fr.rd.terms.Name(), f.fp, "the metadata of a term: %d documents, %d times", s.DocFreq, s.TotalTermFreq)
+		}
+	}
+	return nil
+}

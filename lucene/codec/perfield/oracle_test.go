@@ -1,0 +1,318 @@
+package perfield_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/lucene"
+	"github.com/varve-search/varve/lucene/codec"
+	"github.com/varve-search/varve/lucene/codec/compound"
+	"github.com/varve-search/varve/lucene/codec/fieldinfo"
+	"github.com/varve-search/varve/lucene/codec/perfield"
+	"github.com/varve-search/varve/lucene/codec/segments"
+	"github.com/varve-search/varve/lucene/store"
+)
+
+// runJava runs a class of testdata with a version of Lucene on its class path.
+func runJava(t testing.TB, version, source string, args ...string) []byte {
+	t.Helper()
+	oracletest.Java(t)
+	script := `
+import sys, os
+sys.path.insert(0, sys.argv[1])
+import oracle_common as oc
+v = sys.argv[2]
+print(os.path.join(oc.jdk(17)[1], "bin", "java"))
+print(oc.classpath("lucene.pom.xml", "lucene-" + v, {"lucene.version": v}))
+`
+	out, err := exec.Command("python3", "-c", script, filepath.Join(oracletest.Shared(t), "oracle"), version).Output()
+	if err != nil {
+		t.Fatalf("find Lucene %s: %v", version, err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	java, cp := lines[len(lines)-2], lines[len(lines)-1]
+	cmd := exec.Command(java, append([]string{"-Xmx900m", "-XX:+UseSerialGC", "-Djava.util.logging.config.file=/dev/null", "-cp", cp, filepath.Join("testdata", source)}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	res, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("java %s %v: %v\n%s", source, args, err, stderr.Bytes())
+	}
+	return res
+}
+
+// segment is an open segment of a real index.
+type segment struct {
+	dir   store.Directory
+	si    *lucene.SegmentInfo
+	infos *lucene.FieldInfos
+	state *codec.ReadState
+}
+
+func openSegments(t testing.TB, path string, access store.Access) []segment {
+	t.Helper()
+	dir, err := store.OpenFS(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit, err := segments.ReadLatest(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var res []segment
+	for _, sci := range commit.Segments {
+		s := segment{dir: dir, si: sci.Info}
+		if s.si.IsCompoundFile {
+			cfs, err := compound.Open(dir, s.si, access)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { cfs.Close() })
+			s.dir = cfs
+		}
+		if s.infos, err = fieldinfo.Read(s.dir, s.si, ""); err != nil {
+			t.Fatal(err)
+		}
+		s.state = &codec.ReadState{Dir: s.dir, Info: s.si, Fields: s.infos, Access: access}
+		res = append(res, s)
+	}
+	return res
+}
+
+// dump writes what PostingsDump writes of a field.
+func dump(terms lucene.Terms, w io.Writer) error {
+	hexOf := func(b []byte) string {
+		if b == nil {
+			return "-"
+		}
+		return hex.EncodeToString(b)
+	}
+	lo, _ := terms.Min()
+	hi, _ := terms.Max()
+	fmt.Fprintf(w, "F %d %d %d %d %s %s\n", terms.Size(), terms.SumTotalTermFreq(), terms.SumDocFreq(), terms.DocCount(), hexOf(lo), hexOf(hi))
+	te, err := terms.Iterator()
+	if err != nil {
+		return err
+	}
+	var pe lucene.PostingsEnum
+	var line []byte
+	for {
+		term, err := te.Next()
+		if err != nil {
+			return err
+		}
+		if term == nil {
+			return nil
+		}
+		df, err := te.DocFreq()
+		if err != nil {
+			return err
+		}
+		ttf, err := te.TotalTermFreq()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "T %x %d %d\n", term, df, ttf)
+		if pe, err = te.Postings(pe, lucene.PostingsAll); err != nil {
+			return err
+		}
+		for {
+			d, err := pe.Next()
+			if err != nil {
+				return err
+			}
+			if d == lucene.NoMoreDocs {
+				break
+			}
+			f, err := pe.Freq()
+			if err != nil {
+				return err
+			}
+			line = strconv.AppendInt(line[:0], int64(d), 10)
+			line = strconv.AppendInt(append(line, ' '), int64(f), 10)
+			if terms.IndexOptions() >= lucene.IndexDocsFreqsPositions {
+				for range f {
+					p, err := pe.NextPosition()
+					if err != nil {
+						return err
+					}
+					line = strconv.AppendInt(append(line, ' '), int64(p), 10)
+					line = strconv.AppendInt(append(line, ','), int64(pe.StartOffset()), 10)
+					line = strconv.AppendInt(append(line, ','), int64(pe.EndOffset()), 10)
+					line = append(append(line, ','), hexOf(pe.Payload())...)
+				}
+			}
+			w.Write(append(line, '\n'))
+		}
+		if terms.IndexOptions() < lucene.IndexDocsAndFreqs || df <= 128 {
+			continue
+		}
+		if err := dumpImpacts(te, w); err != nil {
+			return err
+		}
+	}
+}
+
+func dumpImpacts(te lucene.TermsEnum, w io.Writer) error {
+	ie, err := te.Impacts(lucene.PostingsFreqs)
+	if err != nil {
+		return err
+	}
+	for target := int32(0); target != lucene.NoMoreDocs; {
+		if err := ie.AdvanceShallow(target); err != nil {
+			return err
+		}
+		fmt.Fprint(w, "I")
+		for l := range ie.NumLevels() {
+			fmt.Fprintf(w, " %d", ie.DocIDUpTo(l))
+			list, err := ie.Impacts(l)
+			if err != nil {
+				return err
+			}
+			for _, im := range list {
+				fmt.Fprintf(w, " %d,%d", im.Freq, im.Norm)
+			}
+		}
+		fmt.Fprintln(w)
+		upTo := ie.DocIDUpTo(0)
+		if upTo == lucene.NoMoreDocs {
+			return nil
+		}
+		if target, err = ie.Advance(upTo + 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare checks every field of every segment of indices against what Lucene reads, by digests.
+func compare(t *testing.T, paths []string, access store.Access) (fields int) {
+	t.Helper()
+	want := map[string]string{}
+	for line := range strings.Lines(string(runJava(t, "9.12.3", "PostingsDump.java", paths...))) {
+		p := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		want[strings.Join(p[:3], "/")] = strings.Join(p[3:], " ")
+	}
+	for i, path := range paths {
+		for _, s := range openSegments(t, path, access) {
+			fp, err := perfield.NewFieldsProducer(s.state)
+			if err != nil {
+				t.Fatalf("%s %s: %v", path, s.si.Name, err)
+			}
+			if err := fp.CheckIntegrity(); err != nil {
+				t.Error(err)
+			}
+			for _, name := range fp.FieldNames() {
+				key := fmt.Sprintf("%d/%s/%s", i, s.si.Name, name)
+				terms, err := fp.Terms(name)
+				if err != nil {
+					t.Errorf("%s: %v", key, err)
+					continue
+				}
+				if terms == nil {
+					if _, ok := want[key]; ok {
+						t.Errorf("%s has no terms", key)
+					}
+					continue
+				}
+				h := sha256.New()
+				lines := &lineCounter{}
+				if err := dump(terms, io.MultiWriter(h, lines)); err != nil {
+					t.Errorf("%s: %v", key, err)
+				}
+				if got := fmt.Sprintf("%d %x", lines.n, h.Sum(nil)); got != want[key] {
+					t.Errorf("%s: %s, Lucene reads %s", key, got, want[key])
+					diffText(t, path, s.si.Name, name, terms)
+				}
+				delete(want, key)
+				fields++
+			}
+			if err := fp.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for key := range want {
+		t.Errorf("%s is missing", key)
+	}
+	return fields
+}
+
+// diffText shows the first line that differs.
+func diffText(t *testing.T, path, seg, field string, terms lucene.Terms) {
+	var buf bytes.Buffer
+	err := dump(terms, &buf)
+	got := strings.Split(buf.String(), "\n")
+	want := strings.Split(string(runJava(t, "9.12.3", "PostingsDump.java", "--text", seg, field, path)), "\n")
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			t.Errorf("line %d:\n%.300s\nwhere Lucene reads\n%.300s (%v)", i, got[i], want[i], err)
+			return
+		}
+	}
+}
+
+type lineCounter struct{ n int }
+
+func (c *lineCounter) Write(p []byte) (int, error) {
+	c.n += bytes.Count(p, []byte{'\n'})
+	return len(p), nil
+}
+
+// TestFixtures compares all postings of the fixtures to what Lucene reads.
+func TestFixtures(t *testing.T) {
+	for _, fixture := range []string{"opensearch-2.3/main", "opensearch-2.11/main", "opensearch-2.17/main", "opensearch-2.19/main"} {
+		t.Run(fixture, func(t *testing.T) {
+			var paths []string
+			for _, snapshot := range []string{"snap-1", "snap-3"} {
+				for _, path := range oracletest.Indices(t, fixture, snapshot) {
+					paths = append(paths, path)
+				}
+			}
+			slices.Sort(paths)
+			n := compare(t, paths, store.Random)
+			t.Logf("%d fields of %d shards are equal", n, len(paths))
+		})
+	}
+}
+
+// TestLarge compares indices that Lucene writes for the purpose: documents, frequencies, positions,
+// offsets and payloads of terms in up to 20,000 documents, in each generation of the format.
+func TestLarge(t *testing.T) {
+	docs := 20000
+	if testing.Short() {
+		docs = 5000
+	}
+	for i, version := range []string{"9.0.0", "9.8.0", "9.11.1", "9.12.3"} {
+		t.Run(version, func(t *testing.T) {
+			path := makeIndex(t, version, int64(42+i), docs)
+			t.Logf("%d fields are equal", compare(t, []string{path}, store.Random))
+			t.Logf("%d fields are equal", compare(t, []string{path}, store.Sequential))
+		})
+	}
+}
+
+// makeIndex lets a version of Lucene write an index. With VARVE_TEST_INDEX_CACHE set it is kept there.
+func makeIndex(t testing.TB, version string, seed int64, docs int) string {
+	t.Helper()
+	path := t.TempDir()
+	if cache := os.Getenv("VARVE_TEST_INDEX_CACHE"); cache != "" {
+		path = filepath.Join(cache, fmt.Sprintf("%s-%d-%d", version, seed, docs))
+		if _, err := os.Stat(filepath.Join(path, "segments_1")); err == nil {
+			return path
+		}
+	}
+	runJava(t, version, "PostingsMake.java", path, fmt.Sprint(seed), fmt.Sprint(docs))
+	return path
+}

@@ -1,0 +1,20 @@
+// Package lucene99 reads the postings of Lucene 9.9 to 9.11 (OpenSearch 2.12 to 2.17): document gaps as
+// FOR blocks, the rest as group-varints, and skip lists. See docs/formats/postings.md.
+package lucene99
+
+import (
+	"github.com/varve-search/varve/lucene/codec"
+	"github.com/varve-search/varve/lucene/codec/postings"
+	"github.com/varve-search/varve/lucene/codec/postings/pfor"
+	"github.com/varve-search/varve/lucene/codec/postings/skiplist"
+)
+
+// FormatName is the name of the format in the attributes of a field.
+const FormatName = "Lucene99"
+
+var format = skiplist.Format{Codec: "Lucene99PostingsWriter", MaxVersion: 0, Gaps: pfor.DecodeFORGaps, GroupVInts: true}
+
+// NewReader opens the postings of a segment.
+func NewReader(state *codec.ReadState) (postings.Reader, error) {
+	return skiplist.NewReader(state, &format)
+}
