@@ -304,8 +304,15 @@ func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id
 			return nil
 		}
 		// An index of the name may have had fewer shards when this snapshot was taken.
-		if m, err := v.r.IndexMetadata(ctx, v.data, id, i.Name); err == nil && s.ID >= m.Shards() {
+		// Where its metadata is damaged, which is reported elsewhere, the shard's index tells.
+		m, err := v.r.IndexMetadata(ctx, v.data, id, i.Name)
+		if err == nil && s.ID >= m.Shards() {
 			return nil
+		}
+		if err != nil && x != nil {
+			if _, had := x.Snapshot(id.Name); !had {
+				return nil
+			}
 		}
 	}
 	snap, err := s.Snapshot(ctx, id)
