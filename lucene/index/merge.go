@@ -1,0 +1,321 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/varve-search/varve/lucene"
+	"github.com/varve-search/varve/lucene/codec"
+	"github.com/varve-search/varve/lucene/store"
+)
+
+// mergeJob is one merge, from when its segments are chosen until they are swapped for the merged one.
+type mergeJob struct {
+	segs    []*segment
+	bytes   int64
+	index   int64 // bytes of the whole index, for the choice of a compound file
+	sources []*mergeSource
+	keys    []*sortKeys
+	info    *lucene.SegmentInfo
+	dir     *trackingDirectory
+	fields  *lucene.FieldInfos
+	numDocs int32
+}
+
+// prepareMerge marks segments as merging, and gives the merged one its name. Writer.mu is held.
+func (w *Writer) prepareMerge(segs []*segment) *mergeJob {
+	j := &mergeJob{segs: segs, info: newSegmentInfo(w.newSegmentName(), w.cfg.Sort, "merge")}
+	for _, s := range segs {
+		s.merging = true
+		j.bytes += newCandidate(s).bytes
+		j.info.HasBlocks = j.info.HasBlocks || s.info.Info.HasBlocks
+		if v := s.info.Info.MinVersion; v == nil {
+			j.info.MinVersion = nil
+		} else if j.info.MinVersion != nil && v.Before(*j.info.MinVersion) {
+			j.info.MinVersion = v
+		}
+	}
+	for _, s := range w.segs {
+		j.index += s.bytes
+	}
+	j.info.Diagnostics["mergeFactor"] = fmt.Sprint(len(segs))
+	return j
+}
+
+// runMerge merges and swaps the segments. On an error the index is as before.
+func (w *Writer) runMerge(ctx context.Context, j *mergeJob) error {
+	merged, err := w.buildMerge(ctx, j)
+	if err == nil {
+		err = w.commitMerge(j, merged)
+	}
+	w.mu.Lock()
+	for _, s := range j.segs {
+		s.merging = false
+	}
+	w.cond.Broadcast()
+	w.mu.Unlock()
+	if err != nil {
+		names := ""
+		for _, s := range j.segs {
+			names += " " + s.info.Info.Name
+		}
+		return fmt.Errorf("merge segments%s into %s: %w", names, j.info.Name, err)
+	}
+	return nil
+}
+
+// buildMerge writes the merged segment; nil if no document is left.
+func (w *Writer) buildMerge(ctx context.Context, j *mergeJob) (_ *segment, err error) {
+	j.dir = newTrackingDirectory(w.dir, func(n int) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if w.cfg.MergeThrottle != nil {
+			return w.cfg.MergeThrottle(ctx, n)
+		}
+		return nil
+	})
+	defer func() {
+		for _, s := range j.sources {
+			err = errors.Join(err, s.reader.Close())
+		}
+		if err != nil {
+			err = errors.Join(err, j.dir.abandon())
+		}
+	}()
+	if err := w.openSources(j); err != nil {
+		return nil, err
+	}
+	if j.numDocs = number(j.sources, j.keys); j.numDocs == 0 {
+		return nil, nil
+	}
+	j.info.MaxDoc = j.numDocs
+	state := &codec.WriteState{Dir: j.dir, Info: j.info, Fields: j.fields}
+	if err := w.mergeStored(ctx, state, j); err != nil {
+		return nil, fmt.Errorf("stored fields: %w", err)
+	}
+	if err := w.mergeVectors(ctx, state, j); err != nil {
+		return nil, fmt.Errorf("term vectors: %w", err)
+	}
+	cols := &mergedColumns{sources: j.sources}
+	if err := writeColumns(state, w.fmt, cols, cols, j.pointSource); err != nil {
+		return nil, err
+	}
+	if j.fields.HasPostings() {
+		if err := w.mergePostings(state, j); err != nil {
+			return nil, err
+		}
+	}
+	if err := finishSegment(state, j.dir, w.dir, w.cfg.Merge.compound(j.bytes, j.index)); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	size, err := sizeOf(w.dir, j.info.Files)
+	if err != nil {
+		return nil, err
+	}
+	return &segment{info: lucene.NewSegmentCommitInfo(j.info), alive: j.numDocs, bytes: size, settled: true}, nil
+}
+
+// mergePostings writes the postings, for which the writer reads the norms that were just written.
+func (w *Writer) mergePostings(state *codec.WriteState, j *mergeJob) (err error) {
+	var norms lucene.NormsProducer
+	if state.Fields.HasNorms() {
+		r, err := w.fmt.openNorms(state)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, r.Close()) }()
+		norms = r
+	}
+	return writePostings(state, w.fmt, &mergedFields{sources: j.sources, infos: state.Fields}, norms)
+}
+
+// openSources opens the segments for reading from front to back.
+func (w *Writer) openSources(j *mergeJob) error {
+	var fields []*lucene.FieldInfos
+	for _, s := range j.segs {
+		w.mu.Lock()
+		info, live := s.info, s.live
+		w.mu.Unlock()
+		r, err := openMergeReader(w.dir, info)
+		if err != nil {
+			return err
+		}
+		src := &mergeSource{seg: s, name: info.Info.Name, reader: r, fields: r.FieldInfos(), live: live, maxDoc: s.maxDoc()}
+		src.alive = countLive(src.live, src.maxDoc)
+		j.sources = append(j.sources, src)
+		fields = append(fields, src.fields)
+		for _, f := range src.fields.All() {
+			if err := r.Unsupported(f.Name); err != nil {
+				return fmt.Errorf("segment %s cannot be merged: field %q: %w", src.name, f.Name, err)
+			}
+			if f.VectorDims > 0 {
+				return fmt.Errorf("segment %s cannot be merged: field %q has vectors, which are not written", src.name, f.Name)
+			}
+		}
+	}
+	var err error
+	if j.fields, err = w.schema.mergedInfos(fields); err != nil {
+		return err
+	}
+	if len(w.cfg.Sort) > 0 {
+		return j.readKeys(w.cfg.Sort)
+	}
+	return nil
+}
+
+// readKeys reads the keys of the index sort, with ordinals that can be compared between segments.
+func (j *mergeJob) readKeys(sort []lucene.SortField) error {
+	cols := &mergedColumns{sources: j.sources}
+	maps := map[string]map[int][]int32{} // field → source → ordinals
+	for _, f := range sort {
+		if f.Type != lucene.SortString {
+			continue
+		}
+		info := j.fields.ByName(f.Field)
+		if info == nil {
+			continue
+		}
+		var err error
+		if info.DocValuesType == lucene.DocValuesSorted {
+			_, err = cols.Sorted(info)
+		} else {
+			_, err = cols.SortedSet(info)
+		}
+		if err != nil {
+			return err
+		}
+		perSource := map[int][]int32{}
+		for i, src := range cols.subOrds {
+			perSource[src] = cols.ords.maps[i]
+		}
+		maps[f.Field] = perSource
+	}
+	for i, s := range j.sources {
+		keys, err := readSortKeys(sort, columns{
+			maxDoc: s.maxDoc, fields: s.fields.ByName, values: s.reader.DocValues(),
+			ordinals: func(field string) func(int64) int64 {
+				m := maps[field][i]
+				return func(ord int64) int64 { return int64(m[ord]) }
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("segment %s: %w", s.name, err)
+		}
+		j.keys = append(j.keys, keys)
+	}
+	return nil
+}
+
+// mergeStored copies the stored fields, whole chunks where that is possible.
+func (w *Writer) mergeStored(ctx context.Context, state *codec.WriteState, j *mergeJob) error {
+	out, err := w.fmt.storedFields(state)
+	if err != nil {
+		return err
+	}
+	copiers := map[*mergeSource]storedCopier{}
+	for _, s := range j.sources {
+		if copiers[s], err = newStoredCopier(out, s, state.Fields); err != nil {
+			return errors.Join(err, out.Close())
+		}
+	}
+	err = eachRun(j.sources, j.keys != nil, func(s *mergeSource, from, to int32) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return copiers[s].Copy(from, to)
+	})
+	if err == nil {
+		err = out.Finish(j.numDocs)
+	}
+	return errors.Join(err, out.Close())
+}
+
+// commitMerge swaps the segments for the merged one, carrying over the deletes that came while it was written.
+func (w *Writer) commitMerge(j *mergeJob, merged *segment) (err error) {
+	w.segMu.Lock()
+	defer w.segMu.Unlock()
+	if merged != nil {
+		if err := carryDeletes(j, merged); err != nil {
+			return errors.Join(err, j.dir.abandon())
+		}
+		if merged.alive == 0 {
+			if err := j.dir.abandon(); err != nil {
+				return err
+			}
+			merged = nil
+		}
+	}
+	w.mu.Lock()
+	if err := w.usableLocked(); err != nil {
+		w.mu.Unlock()
+		return errors.Join(err, j.dir.abandon())
+	}
+	var segs []*segment
+	for _, s := range w.segs {
+		switch {
+		case !contains(j.segs, s):
+			segs = append(segs, s)
+		case s == j.segs[0] && merged != nil:
+			segs = append(segs, merged)
+		}
+	}
+	w.segs = segs
+	w.changes++
+	if merged != nil {
+		merged.seq = j.segs[0].seq
+		w.docs += int64(merged.maxDoc())
+		w.files.hold(merged.info.Files())
+	}
+	for _, s := range j.segs {
+		w.docs -= int64(s.maxDoc())
+	}
+	w.mu.Unlock()
+	w.discard(j.segs)
+	return nil
+}
+
+func contains(segs []*segment, s *segment) bool {
+	for _, o := range segs {
+		if o == s {
+			return true
+		}
+	}
+	return false
+}
+
+// carryDeletes deletes in the merged segment what was deleted in its sources since the merge began.
+func carryDeletes(j *mergeJob, merged *segment) error {
+	d := &deleter{seg: merged}
+	for i, src := range j.sources {
+		now := j.segs[i].live
+		if now == src.live {
+			continue
+		}
+		for doc := range src.maxDoc {
+			if src.isLive(doc) && !now.Get(doc) {
+				if err := d.delete(src.mapped(doc)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if d.n > 0 {
+		merged.live, merged.hard = d.live, d.hard
+		merged.dead, merged.alive, merged.dirty = d.n, merged.alive-d.n, true
+	}
+	return nil
+}
+
+// merging runs a job of this goroutine under the guard against faults of memory maps.
+func (w *Writer) merging(ctx context.Context, j *mergeJob) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(w.ctx, cancel)
+	defer stop()
+	return store.Guard(func() error { return w.runMerge(ctx, j) })
+}
