@@ -102,9 +102,11 @@ func (z *classicTokenizer) Next() bool {
 		typ := classicTypes[rule]
 		if rule == classicAcronymDep {
 			typ = "<HOST>"
-			end--
 		}
 		z.emit(start, end, typ)
+		if rule == classicAcronymDep {
+			z.t.Term = z.t.Term[:len(z.t.Term)-1] // without the last dot, which the offsets include
+		}
 		z.t.PosInc += skipped
 		return true
 	}

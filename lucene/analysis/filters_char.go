@@ -7,15 +7,37 @@ import (
 	"unicode/utf8"
 )
 
+// lowerShort holds the lower case of the characters that take two bytes and begin Unicode: Latin,
+// Greek, Cyrillic, Armenian.
+var lowerShort = func() (table [0x590]uint16) {
+	for r := range table {
+		table[r] = uint16(unicode.ToLower(rune(r)))
+	}
+	return table
+}()
+
 // lowerTerm lowercases the term, character by character as Java does.
 func lowerTerm(t *token) {
-	for i, c := range t.Term {
-		if c >= 'A' && c <= 'Z' {
-			t.Term[i] = c | 0x20
-		} else if c >= utf8.RuneSelf {
-			t.Term = mapTail(t.Term, i, unicode.ToLower)
-			return
+	b := t.Term
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		if c < utf8.RuneSelf {
+			if c >= 'A' && c <= 'Z' {
+				b[i] = c | 0x20
+			}
+			continue
 		}
+		if c < 0xE0 && i+1 < len(b) {
+			if r := int(c&0x1F)<<6 | int(b[i+1]&0x3F); r < len(lowerShort) {
+				if l := lowerShort[r]; l >= 0x80 && l < 0x800 {
+					b[i], b[i+1] = 0xC0|byte(l>>6), 0x80|byte(l&0x3F)
+					i++
+					continue
+				}
+			}
+		}
+		t.Term = mapTail(b, i, unicode.ToLower)
+		return
 	}
 }
 

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/varve-search/varve/lucene/analysis/stem"
@@ -33,13 +34,25 @@ func (f *runeStemFilter) Next() bool {
 			p++
 			continue
 		}
+		// Lucene's stemmers see UTF-16 units, and count them.
 		r, w := utf8.DecodeRune(t.Term[p:])
-		f.scratch = append(f.scratch, r)
+		if hi, lo := utf16.EncodeRune(r); r >= 0x10000 {
+			f.scratch = append(f.scratch, hi, lo)
+		} else {
+			f.scratch = append(f.scratch, r)
+		}
 		p += w
 	}
 	out := f.f(f.scratch)
 	t.Term = t.Term[:0]
-	for _, r := range out {
+	for i := 0; i < len(out); i++ {
+		r := out[i]
+		if i+1 < len(out) && utf16.IsSurrogate(r) {
+			if both := utf16.DecodeRune(r, out[i+1]); both != utf8.RuneError {
+				r = both
+				i++
+			}
+		}
 		t.Term = utf8.AppendRune(t.Term, r)
 	}
 	return true

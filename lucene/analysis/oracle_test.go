@@ -160,6 +160,10 @@ func TestAgainstOpenSearch(t *testing.T) {
 				texts := make([]string, batch)
 				for j := range texts {
 					texts[j] = randomText(rnd)
+					if strings.Contains(name, "finnish") {
+						// Our Finnish stemmer is that of an older Snowball, which differs on words with foreign characters.
+						texts[j] = strings.Map(finnish, texts[j])
+					}
 				}
 				if compare(texts) {
 					continue
@@ -177,6 +181,13 @@ func TestAgainstOpenSearch(t *testing.T) {
 			}
 		})
 	}
+}
+
+func finnish(r rune) rune {
+	if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzäö ", r) {
+		return r
+	}
+	return -1
 }
 
 // show prints tokens from where two lists begin to differ.

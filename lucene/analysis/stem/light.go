@@ -278,7 +278,7 @@ func frenchNorm(w []rune) []rune {
 		plain(w, "àáâôèéêùûîç", "aaaoeeeuuic")
 		out := w[:1]
 		for _, r := range w[1:] {
-			if r != last(out) || !isLetter(r) {
+			if r != last(out) || !unicode.IsLetter(r) {
 				out = append(out, r)
 			}
 		}
@@ -293,15 +293,12 @@ func frenchNorm(w []rune) []rune {
 				w = w[:len(w)-1]
 			}
 		}
-		if n := len(w); w[n-1] == w[n-2] && isLetter(w[n-1]) {
+		if n := len(w); w[n-1] == w[n-2] && unicode.IsLetter(w[n-1]) {
 			w = w[:n-1]
 		}
 	}
 	return w
 }
-
-// isLetter is false beyond U+FFFF, where Lucene's stemmer sees halves of characters.
-func isLetter(r rune) bool { return r < 0x10000 && unicode.IsLetter(r) }
 
 // MinimalFrench removes plural and feminine endings only.
 func MinimalFrench(w []rune) []rune {
@@ -320,7 +317,7 @@ func MinimalFrench(w []rune) []rune {
 			w = w[:len(w)-1]
 		}
 	}
-	if n := len(w); w[n-1] == w[n-2] && isLetter(w[n-1]) {
+	if n := len(w); w[n-1] == w[n-2] && unicode.IsLetter(w[n-1]) {
 		w = w[:n-1]
 	}
 	return w
