@@ -49,7 +49,7 @@ func ReadHeader(r *store.Reader, name string, minVersion, maxVersion int32) (int
 	start := r.Offset()
 	magic := r.BEUint32()
 	if r.Err() == nil && magic != HeaderMagic {
-		return 0, store.Corruptf(r.Input().Name(), start, "no codec header: the magic is %#08x", magic)
+		return 0, store.Corruptf(r.Input().Name(), store.Base(r.Input())+start, "no codec header: the magic is %#08x", magic)
 	}
 	got := r.String()
 	version := int32(r.BEUint32())
@@ -57,7 +57,7 @@ func ReadHeader(r *store.Reader, name string, minVersion, maxVersion int32) (int
 		return 0, err
 	}
 	if got != name {
-		return 0, store.Corruptf(r.Input().Name(), start, "the codec is %q where %q is expected", clip(got), name)
+		return 0, store.Corruptf(r.Input().Name(), store.Base(r.Input())+start, "the codec is %q where %q is expected", clip(got), name)
 	}
 	if version < minVersion || version > maxVersion {
 		return 0, &VersionError{File: r.Input().Name(), Codec: name, Version: version, Min: minVersion, Max: maxVersion}
@@ -87,7 +87,7 @@ func PeekHeader(r *store.Reader) (name string, version int32, err error) {
 	start := r.Offset()
 	magic := r.BEUint32()
 	if r.Err() == nil && magic != HeaderMagic {
-		return "", 0, store.Corruptf(r.Input().Name(), start, "no codec header: the magic is %#08x", magic)
+		return "", 0, store.Corruptf(r.Input().Name(), store.Base(r.Input())+start, "no codec header: the magic is %#08x", magic)
 	}
 	name = r.String()
 	version = int32(r.BEUint32())
@@ -108,10 +108,10 @@ func ReadIndexHeader(r *store.Reader, name string, minVersion, maxVersion int32,
 		return 0, err
 	}
 	if got != id {
-		return 0, store.Corruptf(r.Input().Name(), at, "the file belongs to segment id %x, not to %x", got[:], id[:])
+		return 0, store.Corruptf(r.Input().Name(), store.Base(r.Input())+at, "the file belongs to segment id %x, not to %x", got[:], id[:])
 	}
 	if gotSuffix != suffix {
-		return 0, store.Corruptf(r.Input().Name(), at, "the file has the suffix %q where %q is expected", gotSuffix, suffix)
+		return 0, store.Corruptf(r.Input().Name(), store.Base(r.Input())+at, "the file has the suffix %q where %q is expected", gotSuffix, suffix)
 	}
 	return version, nil
 }
@@ -130,11 +130,11 @@ func ReadFooter(in store.Input) (uint32, error) {
 	case r.Err() != nil:
 		return 0, r.Err()
 	case magic != FooterMagic:
-		return 0, store.Corruptf(in.Name(), at, "no footer (truncated?): the magic is %#08x", magic)
+		return 0, store.Corruptf(in.Name(), store.Base(in)+at, "no footer (truncated?): the magic is %#08x", magic)
 	case algorithm != 0:
-		return 0, store.Corruptf(in.Name(), at, "unknown checksum algorithm %d", algorithm)
+		return 0, store.Corruptf(in.Name(), store.Base(in)+at, "unknown checksum algorithm %d", algorithm)
 	case sum>>32 != 0:
-		return 0, store.Corruptf(in.Name(), at, "the checksum %#x has more than 32 bits", sum)
+		return 0, store.Corruptf(in.Name(), store.Base(in)+at, "the checksum %#x has more than 32 bits", sum)
 	}
 	return uint32(sum), nil
 }
@@ -172,7 +172,7 @@ func Finish(r *store.Reader, parseErr error) error {
 		return parseErr
 	}
 	if rest := r.Input().Length() - FooterLength - offset; rest != 0 {
-		return store.Corruptf(r.Input().Name(), offset, "parsing ended %d bytes before the footer", rest)
+		return store.Corruptf(r.Input().Name(), store.Base(r.Input())+offset, "parsing ended %d bytes before the footer", rest)
 	}
 	return nil
 }

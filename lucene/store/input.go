@@ -52,6 +52,27 @@ func checkRange(name string, base, off, n, length int64) error {
 	return nil
 }
 
+// Inner returns the n bytes at off as a file of its own, such as one within a compound file: messages
+// carry its name, and offsets from its start. It needs no Close.
+func Inner(in Input, name string, off, n int64) (Input, error) {
+	s, err := in.Slice(off, n)
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := s.(interface{ inner(name string) Input }); ok {
+		return r.inner(name), nil
+	}
+	return s, nil
+}
+
+// Base returns where in its file an Input begins: 0 but for slices.
+func Base(in Input) int64 {
+	if b, ok := in.(interface{ start() int64 }); ok {
+		return b.start()
+	}
+	return 0
+}
+
 // BytesInput is an Input over bytes in memory.
 type BytesInput struct {
 	name string
@@ -88,6 +109,9 @@ func (in *BytesInput) Slice(off, n int64) (Input, error) {
 func (in *BytesInput) Close() error { return nil }
 
 func (in *BytesInput) resident() []byte { return in.b }
+func (in *BytesInput) start() int64     { return in.base }
+
+func (in *BytesInput) inner(name string) Input { return &BytesInput{name: name, b: in.b} }
 
 // ReaderAt is what a PreadInput reads from.
 type ReaderAt interface {
@@ -100,6 +124,7 @@ type ReaderAt interface {
 type PreadInput struct {
 	name      string
 	base, len int64
+	origin    int64 // base of the file that messages name
 	r         ReaderAt
 	slice     bool
 }
@@ -119,7 +144,7 @@ func (in *PreadInput) Length() int64 { return in.len }
 
 // Window implements Input.
 func (in *PreadInput) Window(off int64, min int) ([]byte, error) {
-	if err := checkRange(in.name, in.base, off, int64(min), in.len); err != nil {
+	if err := checkRange(in.name, in.start(), off, int64(min), in.len); err != nil {
 		return nil, err
 	}
 	n := int64(min)
@@ -131,17 +156,17 @@ func (in *PreadInput) Window(off int64, min int) ([]byte, error) {
 	}
 	b := make([]byte, n)
 	if _, err := in.r.ReadAt(b, in.base+off); err != nil {
-		return nil, fmt.Errorf("read %d bytes of %s at %d: %w", n, in.name, in.base+off, err)
+		return nil, fmt.Errorf("read %d bytes of %s at %d: %w", n, in.name, in.start()+off, err)
 	}
 	return b, nil
 }
 
 // Slice implements Input.
 func (in *PreadInput) Slice(off, n int64) (Input, error) {
-	if err := checkRange(in.name, in.base, off, n, in.len); err != nil {
+	if err := checkRange(in.name, in.start(), off, n, in.len); err != nil {
 		return nil, err
 	}
-	return &PreadInput{name: in.name, base: in.base + off, len: n, r: in.r, slice: true}, nil
+	return &PreadInput{name: in.name, base: in.base + off, origin: in.origin, len: n, r: in.r, slice: true}, nil
 }
 
 // Close implements Input.
@@ -150,4 +175,12 @@ func (in *PreadInput) Close() error {
 		return nil
 	}
 	return in.r.Close()
+}
+
+func (in *PreadInput) start() int64 { return in.base - in.origin }
+
+func (in *PreadInput) inner(name string) Input {
+	c := *in
+	c.name, c.origin = name, in.base
+	return &c
 }

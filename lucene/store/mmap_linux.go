@@ -69,3 +69,10 @@ func (in *mmapInput) Close() error {
 }
 
 func (in *mmapInput) resident() []byte { return in.b }
+func (in *mmapInput) start() int64     { return in.base }
+
+func (in *mmapInput) inner(name string) Input {
+	c := *in
+	c.name, c.base = name, 0
+	return &c
+}

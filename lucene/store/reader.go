@@ -39,7 +39,7 @@ func (r *Reader) Fail(err error) {
 // Corruptf sets a CorruptError at the current offset, if no error is set yet, and returns the error that is set.
 func (r *Reader) Corruptf(format string, args ...any) error {
 	if r.err == nil {
-		r.Fail(&CorruptError{File: r.in.Name(), Offset: r.Offset(), Problem: fmt.Sprintf(format, args...)})
+		r.Fail(&CorruptError{File: r.in.Name(), Offset: Base(r.in) + r.Offset(), Problem: fmt.Sprintf(format, args...)})
 	}
 	return r.err
 }

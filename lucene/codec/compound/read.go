@@ -157,7 +157,7 @@ func (d *Directory) Open(name string, access store.Access) (store.Input, error) 
 	if err != nil {
 		return nil, err
 	}
-	return data.Slice(e.offset, e.length)
+	return store.Inner(data, d.dataName()+"/"+name, e.offset, e.length)
 }
 
 func (d *Directory) input(access store.Access) (store.Input, error) {
