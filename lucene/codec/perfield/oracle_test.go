@@ -16,11 +16,8 @@ import (
 
 	"github.com/varve-search/varve/internal/oracletest"
 	"github.com/varve-search/varve/lucene"
-	"github.com/varve-search/varve/lucene/codec"
-	"github.com/varve-search/varve/lucene/codec/compound"
-	"github.com/varve-search/varve/lucene/codec/fieldinfo"
+	"github.com/varve-search/varve/lucene/codec/codectest"
 	"github.com/varve-search/varve/lucene/codec/perfield"
-	"github.com/varve-search/varve/lucene/codec/segments"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -52,46 +49,18 @@ print(oc.classpath("lucene.pom.xml", "lucene-" + v, {"lucene.version": v}))
 	return res
 }
 
-// segment is an open segment of a real index.
-type segment struct {
-	dir   store.Directory
-	si    *lucene.SegmentInfo
-	infos *lucene.FieldInfos
-	state *codec.ReadState
-}
-
-func openSegments(t testing.TB, path string, access store.Access) []segment {
+// openSegments opens the last commit of an index.
+func openSegments(t testing.TB, path string, access store.Access) []codectest.Segment {
 	t.Helper()
-	dir, err := store.OpenFS(path)
-	if err != nil {
-		t.Fatal(err)
+	_, segs := codectest.Segments(t, path)
+	for _, s := range segs {
+		s.State.Access = access
 	}
-	commit, err := segments.ReadLatest(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var res []segment
-	for _, sci := range commit.Segments {
-		s := segment{dir: dir, si: sci.Info}
-		if s.si.IsCompoundFile {
-			cfs, err := compound.Open(dir, s.si, access)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { cfs.Close() })
-			s.dir = cfs
-		}
-		if s.infos, err = fieldinfo.Read(s.dir, s.si, ""); err != nil {
-			t.Fatal(err)
-		}
-		s.state = &codec.ReadState{Dir: s.dir, Info: s.si, Fields: s.infos, Access: access}
-		res = append(res, s)
-	}
-	return res
+	return segs
 }
 
 // dump writes what PostingsDump writes of a field.
-func dump(terms lucene.Terms, w io.Writer) error {
+func dump(terms lucene.Terms, w io.Writer, impacts bool) error {
 	hexOf := func(b []byte) string {
 		if b == nil {
 			return "-"
@@ -155,7 +124,7 @@ func dump(terms lucene.Terms, w io.Writer) error {
 			}
 			w.Write(append(line, '\n'))
 		}
-		if terms.IndexOptions() < lucene.IndexDocsAndFreqs || df <= 128 {
+		if !impacts || terms.IndexOptions() < lucene.IndexDocsAndFreqs || df <= 128 {
 			continue
 		}
 		if err := dumpImpacts(te, w); err != nil {
@@ -206,15 +175,15 @@ func compare(t *testing.T, paths []string, access store.Access) (fields int) {
 	}
 	for i, path := range paths {
 		for _, s := range openSegments(t, path, access) {
-			fp, err := perfield.NewFieldsProducer(s.state)
+			fp, err := perfield.NewFieldsProducer(s.State)
 			if err != nil {
-				t.Fatalf("%s %s: %v", path, s.si.Name, err)
+				t.Fatalf("%s %s: %v", path, s.State.Info.Name, err)
 			}
 			if err := fp.CheckIntegrity(); err != nil {
 				t.Error(err)
 			}
 			for _, name := range fp.FieldNames() {
-				key := fmt.Sprintf("%d/%s/%s", i, s.si.Name, name)
+				key := fmt.Sprintf("%d/%s/%s", i, s.State.Info.Name, name)
 				terms, err := fp.Terms(name)
 				if err != nil {
 					t.Errorf("%s: %v", key, err)
@@ -228,12 +197,12 @@ func compare(t *testing.T, paths []string, access store.Access) (fields int) {
 				}
 				h := sha256.New()
 				lines := &lineCounter{}
-				if err := dump(terms, io.MultiWriter(h, lines)); err != nil {
+				if err := dump(terms, io.MultiWriter(h, lines), true); err != nil {
 					t.Errorf("%s: %v", key, err)
 				}
 				if got := fmt.Sprintf("%d %x", lines.n, h.Sum(nil)); got != want[key] {
 					t.Errorf("%s: %s, Lucene reads %s", key, got, want[key])
-					diffText(t, path, s.si.Name, name, terms)
+					diffText(t, path, s.State.Info.Name, name, terms)
 				}
 				delete(want, key)
 				fields++
@@ -252,7 +221,7 @@ func compare(t *testing.T, paths []string, access store.Access) (fields int) {
 // diffText shows the first line that differs.
 func diffText(t *testing.T, path, seg, field string, terms lucene.Terms) {
 	var buf bytes.Buffer
-	err := dump(terms, &buf)
+	err := dump(terms, &buf, true)
 	got := strings.Split(buf.String(), "\n")
 	want := strings.Split(string(runJava(t, "9.12.3", "PostingsDump.java", "--text", seg, field, path)), "\n")
 	for i := range min(len(got), len(want)) {
@@ -290,17 +259,20 @@ func TestFixtures(t *testing.T) {
 // TestLarge compares indices that Lucene writes for the purpose: documents, frequencies, positions,
 // offsets and payloads of terms in up to 20,000 documents, in each generation of the format.
 func TestLarge(t *testing.T) {
-	docs := 20000
-	if testing.Short() {
-		docs = 5000
-	}
 	for i, version := range []string{"9.0.0", "9.8.0", "9.11.1", "9.12.3"} {
 		t.Run(version, func(t *testing.T) {
-			path := makeIndex(t, version, int64(42+i), docs)
+			path := makeIndex(t, version, int64(42+i), largeDocs())
 			t.Logf("%d fields are equal", compare(t, []string{path}, store.Random))
 			t.Logf("%d fields are equal", compare(t, []string{path}, store.Sequential))
 		})
 	}
+}
+
+func largeDocs() int {
+	if testing.Short() {
+		return 5000
+	}
+	return 20000
 }
 
 // makeIndex lets a version of Lucene write an index. With VARVE_TEST_INDEX_CACHE set it is kept there.
