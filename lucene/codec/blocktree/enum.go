@@ -27,7 +27,7 @@ type termsEnum struct {
 }
 
 func newEnum(fr *fieldReader) *termsEnum {
-	e := &termsEnum{fr: fr}
+	e := &termsEnum{fr: fr, term: make([]byte, 0, 32)} // the empty term is not nil
 	e.in.Reset(fr.rd.terms, 0)
 	return e
 }
