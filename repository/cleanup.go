@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -220,7 +221,7 @@ func (r *Repository) findStalePaths(ctx context.Context, known map[string]IndexE
 			d.addTree(c, p)
 		}
 	}
-	d.add(dir, join(r.opts.BasePath, shardPathsDir), records, false)
+	d.addRecords(dir, join(r.opts.BasePath, shardPathsDir), records)
 	return nil
 }
 
@@ -329,7 +330,7 @@ func (r *Repository) findStaleInShard(ctx context.Context, base *Data, i IndexEn
 
 // listDoomed fills the report's list, below trees too.
 func listDoomed(ctx context.Context, d *doomed, report *CleanupReport) error {
-	for _, b := range d.blobs {
+	for _, b := range slices.Concat(d.blobs, d.records) {
 		for _, i := range b.infos {
 			report.Stale = append(report.Stale, Stale{join(b.path, i.Name), i.Size})
 		}

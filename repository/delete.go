@@ -18,6 +18,9 @@ type doomed struct {
 	mu    sync.Mutex
 	blobs []doomedBlobs
 	trees []doomedTree
+	// records of hashed shard paths go last, and only when all else went: without them nobody finds
+	// the shards.
+	records []doomedBlobs
 }
 
 type doomedTree struct {
@@ -47,10 +50,27 @@ func (d *doomed) addTree(c blob.Container, path string) {
 	d.mu.Unlock()
 }
 
-func (d *doomed) empty() bool { return len(d.blobs) == 0 && len(d.trees) == 0 }
+func (d *doomed) addRecords(c blob.Container, path string, infos []blob.Info) {
+	if len(infos) == 0 {
+		return
+	}
+	d.mu.Lock()
+	d.records = append(d.records, doomedBlobs{c, path, infos, false})
+	d.mu.Unlock()
+}
+
+func (d *doomed) empty() bool { return len(d.blobs)+len(d.trees)+len(d.records) == 0 }
 
 // run deletes, several containers at a time; failures become warnings.
 func (d *doomed) run(ctx context.Context, parallel int, res *Result) {
+	before := len(res.Warnings)
+	deleteAll(ctx, parallel, d.blobs, d.trees, res)
+	if len(res.Warnings) == before {
+		deleteAll(ctx, parallel, d.records, nil, res)
+	}
+}
+
+func deleteAll(ctx context.Context, parallel int, blobs []doomedBlobs, trees []doomedTree, res *Result) {
 	var mu sync.Mutex
 	note := func(n, bytes int64, err error) {
 		mu.Lock()
@@ -63,7 +83,7 @@ func (d *doomed) run(ctx context.Context, parallel int, res *Result) {
 	}
 	var g errgroup.Group
 	g.SetLimit(parallel)
-	for _, b := range d.blobs {
+	for _, b := range blobs {
 		g.Go(func() error {
 			var names []string
 			for _, i := range b.infos {
@@ -89,7 +109,7 @@ func (d *doomed) run(ctx context.Context, parallel int, res *Result) {
 			return nil
 		})
 	}
-	for _, c := range d.trees {
+	for _, c := range trees {
 		g.Go(func() error {
 			st, err := c.c.DeleteTree(ctx)
 			note(st.Blobs, st.Bytes, err)
@@ -357,7 +377,7 @@ func (r *Repository) doomIndex(ctx context.Context, i IndexID, shards int, d *do
 		records = append(records, b)
 		return nil
 	})
-	d.add(dir, join(r.opts.BasePath, shardPathsDir), records, false)
+	d.addRecords(dir, join(r.opts.BasePath, shardPathsDir), records)
 	return err
 }
 

@@ -20,6 +20,12 @@ type node struct {
 	url string
 }
 
+func startNode(t *testing.T, repo string, extra ...string) node {
+	n := node{t, oracletest.Node(t, "opensearch", "2.19", repo, extra...)}
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	return n
+}
+
 // call fails the test unless the node answers with success.
 func (n node) call(method, path, body string, into any) {
 	n.t.Helper()
@@ -177,7 +183,7 @@ func TestRealNode(t *testing.T) {
 		copySnapshot(t, src, "snap-3", repos[name], "v2", indices...)
 		copySnapshot(t, src, "snap-3", repos[name], "v3", "products")
 	}
-	n := node{t, oracletest.Node(t, "opensearch", "2.19", parent)}
+	n := startNode(t, parent)
 	for name, opts := range names {
 		t.Run(name, func(t *testing.T) {
 			n := node{t, n.url}
@@ -305,7 +311,7 @@ func verifyClean(t *testing.T, r *Repository) {
 // prefix that only the node's settings have.
 func TestNodesHashedPaths(t *testing.T) {
 	parent := t.TempDir()
-	n := node{t, oracletest.Node(t, "opensearch", "2.19", parent, "--set", "cluster.snapshot.shard.path.prefix=zz")}
+	n := startNode(t, parent, "--set", "cluster.snapshot.shard.path.prefix=zz")
 	n.call("PUT", "/a", `{"settings":{"number_of_shards":3,"number_of_replicas":0}}`, nil)
 	n.call("PUT", "/a/_doc/1?refresh=true", `{"x":1}`, nil)
 	for _, kind := range []string{"hashed_prefix", "hashed_infix"} {

@@ -5,7 +5,11 @@ import (
 	"math/rand"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var seedFlag = flag.Int64("seed", 0, "seed of the random tests; 0 takes the time")
 

@@ -298,18 +298,20 @@ func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id
 		}
 		return nil
 	}
-	if !full && info != nil {
-		failed := slices.ContainsFunc(info.Failures, func(f ShardFailure) bool { return f.Index == i.Name && f.Shard == s.ID })
-		if failed || info.PinnedTimestamp != 0 {
-			return nil
+	if !full {
+		if info != nil {
+			failed := slices.ContainsFunc(info.Failures, func(f ShardFailure) bool { return f.Index == i.Name && f.Shard == s.ID })
+			if failed || info.PinnedTimestamp != 0 {
+				return nil
+			}
 		}
 		// An index of the name may have had fewer shards when this snapshot was taken.
-		// Where its metadata is damaged, which is reported elsewhere, the shard's index tells.
+		// Where metadata is damaged, which is reported elsewhere, the shard's index tells.
 		m, err := v.r.IndexMetadata(ctx, v.data, id, i.Name)
 		if err == nil && s.ID >= m.Shards() {
 			return nil
 		}
-		if err != nil && x != nil {
+		if (err != nil || info == nil) && x != nil {
 			if _, had := x.Snapshot(id.Name); !had {
 				return nil
 			}
