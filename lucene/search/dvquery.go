@@ -22,17 +22,12 @@ func sortedNumeric(r lucene.LeafReader, field string) (lucene.SortedNumericDocVa
 		if n == nil || err != nil {
 			return nil, err
 		}
-		return singleNumeric{n}, nil
+		return lucene.SingletonNumeric(n), nil
 	case lucene.DocValuesNone:
 		return nil, nil
 	}
 	return nil, fmt.Errorf("field %q has doc values of type %s where numbers are needed", field, fi.DocValuesType)
 }
-
-type singleNumeric struct{ lucene.NumericDocValues }
-
-func (s singleNumeric) Count() int32              { return 1 }
-func (s singleNumeric) NextValue() (int64, error) { return s.Value() }
 
 // sortedSet returns a column of byte strings of either kind as one of several values, or nil.
 func sortedSet(r lucene.LeafReader, field string) (lucene.SortedSetDocValues, error) {
@@ -48,19 +43,11 @@ func sortedSet(r lucene.LeafReader, field string) (lucene.SortedSetDocValues, er
 		if s == nil || err != nil {
 			return nil, err
 		}
-		return singleSorted{s}, nil
+		return lucene.SingletonSorted(s), nil
 	case lucene.DocValuesNone:
 		return nil, nil
 	}
 	return nil, fmt.Errorf("field %q has doc values of type %s where byte strings are needed", field, fi.DocValuesType)
-}
-
-type singleSorted struct{ lucene.SortedDocValues }
-
-func (s singleSorted) Count() int32 { return 1 }
-func (s singleSorted) NextOrd() (int64, error) {
-	o, err := s.Ord()
-	return int64(o), err
 }
 
 // NumericRange matches documents with a number of a column within bounds.
@@ -96,7 +83,7 @@ func numericWeight(q Query, boost float32, field string, test func(int64) bool) 
 			return 0, nil, err
 		}
 		return dv.Cost(), func(int64) (lucene.DocIDSetIterator, TwoPhase, error) {
-			if s, ok := dv.(singleNumeric); ok {
+			if s := lucene.UnwrapNumeric(dv); s != nil {
 				return nil, &twoPhase{s, func() (bool, error) {
 					v, err := s.Value()
 					return test(v), err

@@ -124,8 +124,8 @@ func (c Column) Values(leaf *lucene.LeafContext) (Values, error) {
 	if dv == nil {
 		return noValues{}, nil
 	}
-	if s, ok := dv.(singleNumeric); ok {
-		return &singleColumn{dv: s.NumericDocValues, kind: c.Kind}, nil
+	if s := lucene.UnwrapNumeric(dv); s != nil {
+		return &singleColumn{dv: s, kind: c.Kind}, nil
 	}
 	return &multiColumn{dv: dv, c: c}, nil
 }
