@@ -1,6 +1,7 @@
 package storedfields_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/varve-search/varve/internal/oracletest"
@@ -12,7 +13,8 @@ import (
 // TestRewrite writes the stored fields of real indices again, in both modes, by value and by chunk, and
 // lets CheckIndex read them.
 func TestRewrite(t *testing.T) {
-	all := oracletest.Indices(t, "opensearch-2.19/main", "snap-3")
+	all := oracletest.Indices(t, "opensearch-2.19/main", "snap-2", "products")
+	maps.Copy(all, oracletest.Indices(t, "opensearch-2.19/main", "snap-3", "cfs-on"))
 	var out []string
 	for name, path := range all {
 		for _, mode := range []storedfields.Mode{storedfields.BestSpeed, storedfields.BestCompression} {

@@ -280,7 +280,13 @@ func TestCopy(t *testing.T) {
 func TestDamage(t *testing.T) {
 	rnd := seed(t)
 	for _, mode := range []Mode{BestSpeed, BestCompression} {
-		docs := randomCorpus(rnd, 1500)
+		docs := randomCorpus(rnd, 250)
+		for _, d := range docs {
+			for i := range d {
+				d[i].Bytes = d[i].Bytes[:min(len(d[i].Bytes), 2000)]
+			}
+		}
+		docs[100] = append(docs[100], value{"b", lucene.StoredValue{Kind: lucene.StoredBytes, Bytes: bytes.Repeat([]byte("sliced"), 1+mode.info().chunkSize/2)}})
 		state, files := write(t, mode, docs, testFields(t, 0, 1, 2, 3))
 		mem := state.Dir.(*store.MemDirectory)
 		for round := range 600 {
