@@ -23,6 +23,9 @@ type Codec struct {
 	// Base is the Lucene codec whose formats it uses, possibly through a wrapper of a plugin.
 	Base        string
 	SegmentInfo SegmentInfoFormat
+	// OneDocValuesFormat tells that all fields have the doc values of Lucene90 in files without a suffix, and no
+	// attribute says so.
+	OneDocValuesFormat bool
 	// StoredFields is nil where the stored fields are Lucene90's, else why they cannot be read.
 	StoredFields error
 }
@@ -89,7 +92,7 @@ func Lookup(name string) (Codec, error) {
 		return Codec{Name: name, Base: name, SegmentInfo: f}, nil
 	}
 	if base, ok := wrappers[name]; ok {
-		return Codec{Name: name, Base: base, SegmentInfo: bases[base]}, nil
+		return Codec{Name: name, Base: base, SegmentInfo: bases[base], OneDocValuesFormat: strings.HasPrefix(name, "Composite")}, nil
 	}
 	if c, ok := compressed[name]; ok {
 		return Codec{Name: name, Base: c.base, SegmentInfo: bases[c.base], StoredFields: &codec.UnsupportedError{

@@ -13,7 +13,7 @@ func TestLookup(t *testing.T) {
 		"Lucene92":          {Name: "Lucene92", Base: "Lucene92", SegmentInfo: SegmentInfo90},
 		"Lucene99":          {Name: "Lucene99", Base: "Lucene99", SegmentInfo: SegmentInfo99},
 		"Lucene912":         {Name: "Lucene912", Base: "Lucene912", SegmentInfo: SegmentInfo99},
-		"Composite912Codec": {Name: "Composite912Codec", Base: "Lucene912", SegmentInfo: SegmentInfo99},
+		"Composite912Codec": {Name: "Composite912Codec", Base: "Lucene912", SegmentInfo: SegmentInfo99, OneDocValuesFormat: true},
 		"KNN950Codec":       {Name: "KNN950Codec", Base: "Lucene95", SegmentInfo: SegmentInfo90},
 	} {
 		got, err := Lookup(name)
