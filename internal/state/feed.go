@@ -23,11 +23,10 @@ const (
 )
 
 const (
-	loadPage    = 100
-	retryPause  = 100 * time.Millisecond
-	maxPause    = 5 * time.Second
-	maxRecent   = 16
-	retryPauses = 50 // of retryPause: how long an outcome is asked for
+	loadPage   = 100
+	retryPause = 100 * time.Millisecond
+	maxPause   = 5 * time.Second
+	maxRecent  = 16
 )
 
 // commitMark is the value of commitKey.

@@ -24,6 +24,7 @@ const (
 	maxBatch    = 512 // updates that are committed together
 
 	catchUpLimit = 30 * time.Second // for the local view to follow a commit
+	outcomeLimit = 30 * time.Second // for asking what became of a commit
 )
 
 // Errors of updates.
@@ -446,7 +447,8 @@ func (s *Store) transact(id string, conds []clientv3.Cmp, ops []clientv3.Op) (re
 		defer cancel()
 		return s.client.Txn(ctx).If(conds...).Then(ops...).Else(clientv3.OpGet(s.root + commitKey)).Commit()
 	}
-	for attempt := 0; ; attempt++ {
+	begin := time.Now()
+	for {
 		resp, err := txn()
 		if err == nil {
 			if resp.Succeeded {
@@ -469,7 +471,7 @@ func (s *Store) transact(id string, conds []clientv3.Cmp, ops []clientv3.Op) (re
 		if s.ctx.Err() != nil {
 			return 0, false, fmt.Errorf("%w: %w", ErrUnknownOutcome, ErrClosed)
 		}
-		if attempt >= retryPauses {
+		if time.Since(begin) > outcomeLimit {
 			return 0, false, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 		}
 		select {
