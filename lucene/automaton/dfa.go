@@ -100,6 +100,27 @@ func byteTable() *table {
 	return t
 }
 
+// utf8Table returns a table in which bytes that play one part in UTF-8 share a class, but for those of special.
+func utf8Table(special []byte) *table {
+	var bound [257]bool
+	for _, b := range []int{0x80, 0xc0, 0xe0, 0xf0, 0xf8} {
+		bound[b] = true
+	}
+	for _, b := range special {
+		bound[b], bound[int(b)+1] = true, true
+	}
+	t := &table{}
+	c := 0
+	for b := range 256 {
+		if b > 0 && bound[b] {
+			c++
+		}
+		t.class[b] = uint8(c)
+	}
+	t.k = c + 1
+	return t
+}
+
 func (t *table) setRange(from int32, lo, hi int, to int32) {
 	for b := lo; b <= hi; b++ {
 		t.set(from, t.class[b], to)
@@ -138,11 +159,17 @@ func (t *table) finish() *DFA {
 	}
 	d.n = int32(len(queue))
 	d.shrinkClasses()
+	var masks [256][4]uint64 // by class
+	for b, c := range d.class {
+		masks[c][b>>6] |= 1 << (uint(b) & 63)
+	}
 	d.out = make([][4]uint64, d.n)
 	for s := range d.n {
-		for b := range 256 {
-			if d.Step(s, byte(b)) >= 0 {
-				d.out[s][b>>6] |= 1 << (uint(b) & 63)
+		for c := range d.classes {
+			if d.trans[int(s)*d.classes+c] >= 0 {
+				for w := range masks[c] {
+					d.out[s][w] |= masks[c][w]
+				}
 			}
 		}
 	}

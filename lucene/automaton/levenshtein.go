@@ -164,7 +164,8 @@ func (l *levenshtein) bytes(prefix string) *DFA {
 		}
 		nodes[at].leaf[enc[len(enc)-1]] = sym
 	}
-	t := byteTable()
+	special := []byte(prefix + string(l.alphabet))
+	t := utf8Table(special)
 	inTrie := map[[2]int32]int32{} // character state, node
 	other := map[[2]int32]int32{}  // character state, bytes to come
 	var get func(state, node int32) int32
@@ -207,17 +208,17 @@ func (l *levenshtein) bytes(prefix string) *DFA {
 				t.setRange(id, 0x80, 0xbf, wait(rest, int32(node.rest-1)))
 			}
 			for b, to := range node.child {
-				t.set(id, b, get(s, int32(to)))
+				t.set(id, t.class[b], get(s, int32(to)))
 			}
 			for b, sym := range node.leaf {
-				t.set(id, b, get(l.next[s][sym], 0))
+				t.set(id, t.class[b], get(l.next[s][sym], 0))
 			}
 		}
 	}
 	t.start = get(0, 0)
 	if prefix != "" {
 		first := t.chain(prefix[:len(prefix)-1], false)
-		t.set(int32(len(t.accept)-1), prefix[len(prefix)-1], t.start)
+		t.set(int32(len(t.accept)-1), t.class[prefix[len(prefix)-1]], t.start)
 		t.start = first
 	}
 	return t.finish()

@@ -19,9 +19,9 @@ func (t *table) chain(s string, fold bool) int32 {
 	at := first
 	for i := 0; i < len(s); i++ {
 		to := t.add(false)
-		t.set(at, s[i], to)
+		t.set(at, t.class[s[i]], to)
 		if fold {
-			t.set(at, swapCase(s[i]), to)
+			t.set(at, t.class[swapCase(s[i])], to)
 		}
 		at = to
 	}
