@@ -3,7 +3,7 @@
 //
 // Direct is random access to values of one width (1, 2, 4, 8, 12, … 64 bits) and DirectWriter writes
 // them. Monotonic is random access to a sequence that never falls: blocks, each with a line and the
-// distances from it. Packed and Block are the older streams, most significant bit first, that term vectors use.
+// distances from it; MonotonicWriter writes it.
 //
 // Readers read through store.Input: they keep a window of it, which for a memory map is the whole file,
 // so that a value is one load. They are for one goroutine each and cheap to make. What metadata says of
