@@ -1,0 +1,129 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/varve-search/varve/lucene/codec"
+	"github.com/varve-search/varve/lucene/store"
+	"github.com/varve-search/varve/repository"
+)
+
+// Upload is one shard's way into a repository.
+type Upload struct {
+	Dir       store.Directory // must keep Files until the upload ends: a pinned commit
+	Files     []string        // of the commit
+	WrittenBy string          // version of Lucene, such as "9.12.0"
+	Shard     *repository.Shard
+	Known     *repository.ShardIndex // what the repository has of the shard
+	Parallel  int                    // files at once; at least 1
+	Limits    []*Limit
+	Progress  *Progress
+}
+
+// Run brings the files that the repository lacks and returns the list of all of them, in the order of Files, with how many
+// were new and their bytes. On an error, files that were brought stay behind unreferenced.
+func (u *Upload) Run(ctx context.Context) (files []repository.FileInfo, added int, addedBytes int64, err error) {
+	type job struct {
+		i        int
+		checksum string
+		length   int64
+	}
+	files = make([]repository.FileInfo, len(u.Files))
+	var jobs []job
+	for i, name := range u.Files {
+		length, checksum, err := fingerprint(u.Dir, name)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		u.Progress.TotalFiles.Add(1)
+		u.Progress.TotalBytes.Add(length)
+		if !inline(name) {
+			if f, ok := u.Known.Find(name, length, checksum, nil); ok {
+				files[i] = f
+				u.Progress.ReusedFiles.Add(1)
+				u.Progress.ReusedBytes.Add(length)
+				continue
+			}
+		}
+		jobs = append(jobs, job{i, checksum, length})
+		added++
+		addedBytes += length
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(u.Parallel, 1))
+	for _, j := range jobs {
+		g.Go(func() error {
+			return store.Guard(func() error {
+				f, err := u.one(gctx, u.Files[j.i], j.length, j.checksum)
+				files[j.i] = f
+				return err
+			})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, 0, 0, err
+	}
+	return files, added, addedBytes, ctx.Err()
+}
+
+// inline tells whether a repository keeps a file's bytes in its lists: such a file is written each time.
+func inline(name string) bool {
+	return strings.HasSuffix(name, ".si") || strings.HasPrefix(name, "segments_")
+}
+
+// fingerprint returns a file's length and the checksum of its footer in base 36.
+func fingerprint(dir store.Directory, name string) (int64, string, error) {
+	in, err := dir.Open(name, store.Sequential)
+	if err != nil {
+		return 0, "", fmt.Errorf("open %s: %w", name, err)
+	}
+	defer in.Close()
+	sum, err := codec.ReadFooter(in)
+	if err != nil {
+		return 0, "", err
+	}
+	return in.Length(), strconv.FormatUint(uint64(sum), 36), nil
+}
+
+func (u *Upload) one(ctx context.Context, name string, length int64, checksum string) (repository.FileInfo, error) {
+	in, err := u.Dir.Open(name, store.Sequential)
+	if err != nil {
+		return repository.FileInfo{}, fmt.Errorf("open %s: %w", name, err)
+	}
+	defer in.Close()
+	body := &limited{ctx: ctx, r: &inputReader{in: in}, limits: u.Limits, p: u.Progress}
+	f, err := u.Shard.UploadFile(ctx, repository.Upload{
+		PhysicalName: name, Length: length, Checksum: checksum, WrittenBy: u.WrittenBy, Content: body,
+	})
+	if err != nil {
+		return f, fmt.Errorf("upload %s of %s: %w", name, u.Shard, err)
+	}
+	u.Progress.MovedFiles.Add(1)
+	return f, nil
+}
+
+// inputReader reads an Input from front to back.
+type inputReader struct {
+	in  store.Input
+	off int64
+}
+
+func (r *inputReader) Read(b []byte) (int, error) {
+	rest := r.in.Length() - r.off
+	if rest == 0 {
+		return 0, io.EOF
+	}
+	w, err := store.Bytes(r.in, r.off, int(min(rest, int64(len(b)))))
+	if err != nil {
+		return 0, err
+	}
+	n := copy(b, w)
+	r.off += int64(n)
+	return n, nil
+}
