@@ -1,0 +1,38 @@
+package rest
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/varve-search/varve/internal/cluster"
+	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/snapshot"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/task"
+)
+
+// Services are what the handlers call.
+type Services struct {
+	Node      *cluster.Node
+	Store     *state.Store
+	Snapshots *snapshot.Service
+	Tasks     *task.Registry
+	Settings  settings.Settings // of this node
+	Version   string            // of this program, beside the version of OpenSearch that it speaks
+	Started   time.Time
+	Log       *slog.Logger
+}
+
+// API is the handlers over their services.
+type API struct{ Services }
+
+// NewRouter returns a router with all handlers.
+func NewRouter(s Services) *Router {
+	a := &API{s}
+	rt := &Router{}
+	a.routeSnapshots(rt)
+	return rt
+}
+
+// view is the cluster state now.
+func (a *API) view() *state.View { return a.Store.View() }

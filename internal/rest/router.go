@@ -1,0 +1,121 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Handler answers one kind of request.
+type Handler func(*Request) (*Response, error)
+
+// route is the handlers of one path pattern, by method.
+type route struct {
+	methods map[string]routeTarget
+}
+
+type routeTarget struct {
+	handler Handler
+	names   []string // of the path's parameters, in order
+}
+
+// node is a place in the tree of path segments. Literal segments win over parameters; the search goes
+// back where a literal leads nowhere.
+type node struct {
+	literal map[string]*node
+	param   *node
+	route   *route
+}
+
+// Router maps methods and paths to handlers. It is built once and then only read.
+type Router struct{ root node }
+
+// Handle registers a handler for a pattern such as /{index}/_doc/{id}. Methods are separated by "|".
+func (rt *Router) Handle(methods, pattern string, h Handler) {
+	n := &rt.root
+	var names []string
+	for seg := range strings.SplitSeq(strings.Trim(pattern, "/"), "/") {
+		switch {
+		case seg == "":
+		case strings.HasPrefix(seg, "{"):
+			names = append(names, strings.Trim(seg, "{}"))
+			if n.param == nil {
+				n.param = &node{}
+			}
+			n = n.param
+		default:
+			if n.literal == nil {
+				n.literal = map[string]*node{}
+			}
+			next := n.literal[seg]
+			if next == nil {
+				next = &node{}
+				n.literal[seg] = next
+			}
+			n = next
+		}
+	}
+	if n.route == nil {
+		n.route = &route{methods: map[string]routeTarget{}}
+	}
+	for m := range strings.SplitSeq(methods, "|") {
+		if _, dup := n.route.methods[m]; dup {
+			panic("rest: two handlers for " + m + " " + pattern)
+		}
+		n.route.methods[m] = routeTarget{h, names}
+	}
+}
+
+// find returns the target for a method and a path, its path parameters, and, where the path is known
+// for other methods only, those.
+func (rt *Router) find(method, rawPath string) (target *routeTarget, params map[string]string, allowed []string) {
+	segments := make([]string, 0, 8)
+	for seg := range strings.SplitSeq(rawPath, "/") {
+		if seg == "" {
+			continue
+		}
+		s, err := url.PathUnescape(seg)
+		if err != nil {
+			s = seg
+		}
+		segments = append(segments, s)
+	}
+	values := make([]string, 0, 4)
+	var walk func(n *node, i int, values []string) bool
+	walk = func(n *node, i int, values []string) bool {
+		if i == len(segments) {
+			if n.route == nil {
+				return false
+			}
+			m := method
+			t, ok := n.route.methods[m]
+			if !ok && m == http.MethodHead {
+				t, ok = n.route.methods[http.MethodGet]
+			}
+			if !ok {
+				for m := range n.route.methods {
+					if !slices.Contains(allowed, m) {
+						allowed = append(allowed, m)
+					}
+				}
+				return false
+			}
+			target = &t
+			params = make(map[string]string, len(t.names))
+			for i, name := range t.names {
+				params[name] = values[i]
+			}
+			return true
+		}
+		if next := n.literal[segments[i]]; next != nil && walk(next, i+1, values) {
+			return true
+		}
+		return n.param != nil && walk(n.param, i+1, append(values, segments[i]))
+	}
+	if walk(&rt.root, 0, values) {
+		return target, params, nil
+	}
+	slices.Sort(allowed)
+	return nil, nil, allowed
+}

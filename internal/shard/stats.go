@@ -1,0 +1,81 @@
+package shard
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/varve-search/varve/internal/translog"
+	"github.com/varve-search/varve/lucene/index"
+)
+
+// timed counts events and the time they took.
+type timed struct{ n, nanos atomic.Int64 }
+
+func (t *timed) add(d time.Duration) {
+	t.n.Add(1)
+	t.nanos.Add(int64(d))
+}
+
+func (t *timed) get() Timed { return Timed{t.n.Load(), time.Duration(t.nanos.Load())} }
+
+// Timed is a count of events and the time they took together.
+type Timed struct {
+	Count int64
+	Time  time.Duration
+}
+
+type stats struct {
+	index, delete      timed
+	failedIndexing     atomic.Int64
+	gets               atomic.Int64
+	refreshes, flushes timed
+}
+
+func (s *stats) indexed(d time.Duration) { s.index.add(d) }
+func (s *stats) deleted(d time.Duration) { s.delete.add(d) }
+
+// Stats describes a shard at one moment.
+type Stats struct {
+	Docs, Deleted        int64 // in the current view
+	Bytes                int64
+	Segments             int
+	Index, Delete        Timed
+	IndexFailed, Gets    int64
+	Refresh, Flush       Timed
+	Translog             translog.Stats
+	MaxSeqNo, Checkpoint int64
+	Generation           int64 // of the last commit
+	HistoryUUID          string
+	UserData             map[string]string
+	Writer               index.Stats
+	LastSearch           time.Time
+}
+
+// Stats returns the shard's counters.
+func (s *Shard) Stats() (Stats, error) {
+	if err := s.enter(); err != nil {
+		return Stats{}, err
+	}
+	defer s.users.RUnlock()
+	v, err := s.acquire()
+	if err != nil {
+		return Stats{}, err
+	}
+	defer v.release()
+	st := Stats{
+		Index: s.stats.index.get(), Delete: s.stats.delete.get(), IndexFailed: s.stats.failedIndexing.Load(), Gets: s.stats.gets.Load(),
+		Refresh: s.stats.refreshes.get(), Flush: s.stats.flushes.get(), Translog: s.log.Stats(0), HistoryUUID: s.historyUUID,
+		Writer: s.writer.Stats(), LastSearch: time.Unix(0, s.lastSearch.Load()),
+	}
+	st.Bytes = st.Writer.Bytes
+	for _, l := range v.r.Leaves() {
+		st.Segments++
+		st.Docs += int64(l.Reader.NumDocs())
+		st.Deleted += int64(l.Reader.MaxDoc() - l.Reader.NumDocs())
+	}
+	st.MaxSeqNo, st.Checkpoint = s.seq.get()
+	if c := s.writer.LastCommit(); c != nil {
+		st.Generation, st.UserData = c.Generation, c.UserData
+	}
+	return st, nil
+}

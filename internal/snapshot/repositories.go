@@ -1,0 +1,324 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/varve-search/varve/blob"
+	blobfs "github.com/varve-search/varve/blob/fs"
+	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/transfer"
+	"github.com/varve-search/varve/repository"
+)
+
+// opened is a repository with the record that it was opened by.
+type opened struct {
+	record *state.Repository
+	store  blob.Container
+	repo   *repository.Repository
+}
+
+func repositoryError(name, format string, args ...any) *apierr.Error {
+	return apierr.New(http.StatusInternalServerError, "repository_exception", "[%s] %s", name, fmt.Sprintf(format, args...))
+}
+
+// CheckRepositoryName refuses names that no repository may have.
+func CheckRepositoryName(name string) error {
+	switch {
+	case name == "":
+		return repositoryError(name, "cannot be empty")
+	case strings.Contains(name, "#"):
+		return repositoryError(name, "must not contain '#'")
+	case strings.ContainsAny(name, `\/*?"<>|, `):
+		return repositoryError(name, `must not contain the following characters [ , ", *, \, <, |, ,, >, /, ?]`)
+	}
+	return nil
+}
+
+// PutRepository registers a repository, or changes the settings of one. With verify it is tried out first.
+func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg settings.Settings, verify bool) error {
+	if err := CheckRepositoryName(name); err != nil {
+		return err
+	}
+	rec := &state.Repository{Name: name, Type: typ, Settings: cfg, UUID: "_na_", Generation: -2, PendingGeneration: -1}
+	o, err := s.openRecord(rec)
+	if err != nil {
+		return err
+	}
+	if verify && !readOnly(rec) {
+		if _, err := s.probe(ctx, name, o); err != nil {
+			return err
+		}
+	}
+	return s.store.Update(ctx, func(tx *state.Tx) error {
+		old := tx.Repository(name)
+		if old != nil && old.Type == typ && old.Settings.Equal(cfg) {
+			return nil
+		}
+		if old != nil {
+			if err := inUse(tx.View, name, "update"); err != nil {
+				return err
+			}
+		}
+		tx.Put(rec)
+		return nil
+	})
+}
+
+// inUse refuses a change of a repository that jobs work on.
+func inUse(v *state.View, name, _ string) error {
+	busy := apierr.New(http.StatusInternalServerError, "illegal_state_exception", "trying to modify or unregister repository that is currently used")
+	for _, j := range v.SnapshotJobs() {
+		if j.Repository == name {
+			return busy
+		}
+	}
+	for _, d := range v.SnapshotDeletions() {
+		if d.Repository == name {
+			return busy
+		}
+	}
+	for _, r := range v.Restores() {
+		if r.Repository == name {
+			return busy
+		}
+	}
+	return nil
+}
+
+// DeleteRepositories unregisters repositories; the blobs stay.
+func (s *Service) DeleteRepositories(ctx context.Context, names []string) error {
+	return s.store.Update(ctx, func(tx *state.Tx) error {
+		for _, name := range names {
+			r := tx.Repository(name)
+			if r == nil {
+				return apierr.RepositoryMissing(name)
+			}
+			if err := inUse(tx.View, name, "delete"); err != nil {
+				return err
+			}
+			tx.Delete(r)
+		}
+		return nil
+	})
+}
+
+// VerifyRepository writes, reads and removes a probe blob on every node.
+func (s *Service) VerifyRepository(ctx context.Context, name string) ([]*state.Node, error) {
+	o, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	if readOnly(o.record) {
+		if _, err := o.repo.LatestGeneration(ctx); err != nil {
+			return nil, repositoryError(name, "could not read repository data from index blob").Because(err)
+		}
+		return []*state.Node{s.store.View().Node(s.store.NodeID())}, nil
+	}
+	return s.probe(ctx, name, o)
+}
+
+func (s *Service) probe(ctx context.Context, name string, o *opened) ([]*state.Node, error) {
+	fail := func(err error) error {
+		return apierr.New(http.StatusInternalServerError, "repository_verification_exception", "[%s] path %s is not accessible on cluster-manager node", name, describePath(o)).Because(err)
+	}
+	seed := state.NewUUID()
+	c, err := o.store.Container("tests-" + seed)
+	if err != nil {
+		return nil, fail(err)
+	}
+	blobName := "data-" + s.store.NodeID() + ".dat"
+	want := []byte(seed)
+	for _, n := range []string{"master.dat", blobName} {
+		if err := c.Put(ctx, n, bytes.NewReader(want), int64(len(want)), blob.PutOptions{IfAbsent: true}); err != nil {
+			return nil, fail(err)
+		}
+		got, err := blob.ReadAll(ctx, c, n, 1<<10)
+		if err != nil {
+			return nil, fail(err)
+		}
+		if !bytes.Equal(got, want) {
+			return nil, fail(fmt.Errorf("the probe blob %s was read back with other bytes", n))
+		}
+	}
+	if _, err := c.DeleteTree(ctx); err != nil {
+		return nil, fail(err)
+	}
+	n := s.store.View().Node(s.store.NodeID())
+	if n == nil {
+		return nil, nil
+	}
+	return []*state.Node{n}, nil
+}
+
+func describePath(o *opened) string {
+	if base, ok := o.record.Settings.Get("base_path"); ok && base != "" {
+		return "[" + base + "]"
+	}
+	return ""
+}
+
+func readOnly(r *state.Repository) bool {
+	ro, err := r.Settings.Bool("readonly", false)
+	return err == nil && ro || r.Type == "url"
+}
+
+// open returns a registered repository.
+func (s *Service) open(name string) (*opened, error) {
+	rec := s.store.View().Repository(name)
+	if rec == nil {
+		return nil, apierr.RepositoryMissing(name)
+	}
+	s.mu.Lock()
+	o := s.repos[name]
+	s.mu.Unlock()
+	if o != nil && o.record == rec {
+		return o, nil
+	}
+	o, err := s.openRecord(rec)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.repos[name] = o
+	delete(s.limits, name)
+	return o, nil
+}
+
+func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
+	var c blob.Container
+	switch rec.Type {
+	case "fs":
+		dir, err := s.fsLocation(rec)
+		if err != nil {
+			return nil, err
+		}
+		if c, err = blobfs.New(dir); err != nil {
+			return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
+		}
+	case "s3", "oss", "url", "azure", "gcs", "hdfs":
+		return nil, apierr.NotImplemented("[%s] repositories of type [%s] are not built in this server yet; it has [fs]", rec.Name, rec.Type)
+	default:
+		return nil, repositoryError(rec.Name, "repository type [%s] does not exist", rec.Type)
+	}
+	opts := repository.Options{}
+	if compress, err := rec.Settings.Bool("compress", false); err != nil {
+		return nil, err
+	} else if compress {
+		opts.Compression = repository.Deflate
+		if rec.Settings.GetOr("compression_type", "") == "zstd" || rec.Settings.GetOr("compression_type", "") == "ZSTD" {
+			opts.Compression = repository.Zstd
+		}
+	}
+	var err error
+	if opts.ChunkSize, err = rec.Settings.Bytes("chunk_size", 0); err != nil {
+		return nil, err
+	}
+	if readOnly(rec) {
+		c = blob.ReadOnly(c)
+	}
+	r, err := repository.Open(s.ctx, c, opts)
+	if err != nil {
+		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
+	}
+	return &opened{record: rec, store: c, repo: r}, nil
+}
+
+// fsLocation returns the folder of an fs repository: within one of path.repo, wherever symbolic names lead.
+func (s *Service) fsLocation(rec *state.Repository) (string, error) {
+	loc, ok := rec.Settings.Get("location")
+	if !ok || loc == "" {
+		return "", repositoryError(rec.Name, "missing location")
+	}
+	refuse := func() error {
+		why := "this setting is empty"
+		if len(s.cfg.PathRepo) > 0 {
+			why = "path.repo is [" + strings.Join(s.cfg.PathRepo, ", ") + "]"
+			return repositoryError(rec.Name, "location [%s] doesn't match any of the locations specified by path.repo: %s", loc, why)
+		}
+		return repositoryError(rec.Name, "location [%s] doesn't match any of the locations specified by path.repo because %s", loc, why)
+	}
+	for _, root := range s.cfg.PathRepo {
+		root, err := filepath.Abs(root)
+		if err != nil {
+			return "", err
+		}
+		dir := loc
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(root, dir)
+		}
+		dir = filepath.Clean(dir)
+		if within(root, dir) && within(realPath(root), realPath(dir)) {
+			return dir, nil
+		}
+	}
+	return "", refuse()
+}
+
+func within(root, dir string) bool {
+	rel, err := filepath.Rel(root, dir)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// realPath resolves symbolic links of the longest part of a path that exists.
+func realPath(path string) string {
+	rest := ""
+	for p := path; ; p = filepath.Dir(p) {
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if p == filepath.Dir(p) {
+			return path
+		}
+		rest = filepath.Join(filepath.Base(p), rest)
+	}
+}
+
+// limitsOf returns the rates of a repository.
+func (s *Service) limitsOf(rec *state.Repository) (*limits, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.limits[rec.Name]; l != nil {
+		return l, nil
+	}
+	up, err := rec.Settings.Bytes("max_snapshot_bytes_per_sec", 40<<20)
+	if err != nil {
+		return nil, err
+	}
+	down, err := rec.Settings.Bytes("max_restore_bytes_per_sec", 0)
+	if err != nil {
+		return nil, err
+	}
+	l := &limits{transfer.NewLimit(up), transfer.NewLimit(down)}
+	s.limits[rec.Name] = l
+	return l, nil
+}
+
+// Cleanup removes blobs that nothing refers to.
+func (s *Service) Cleanup(ctx context.Context, name string) (*repository.CleanupReport, error) {
+	o, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	if readOnly(o.record) {
+		return nil, repositoryError(name, "cannot run cleanup on readonly repository")
+	}
+	v := s.store.View()
+	for _, j := range v.SnapshotJobs() {
+		if j.Repository == name {
+			return nil, apierr.New(http.StatusInternalServerError, "illegal_state_exception", "Cannot cleanup [%s] - a snapshot is currently running in [%s]", name, j.Name)
+		}
+	}
+	data, err := o.repo.LoadData(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return o.repo.Cleanup(ctx, data, repository.CleanupOptions{})
+}

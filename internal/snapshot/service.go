@@ -1,0 +1,151 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/varve-search/varve/internal/cluster"
+	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/transfer"
+	"github.com/varve-search/varve/repository"
+)
+
+// Config describes the service of a node.
+type Config struct {
+	Node     *cluster.Node
+	PathRepo []string // path.repo: what locations of fs repositories must lie in
+	Settings settings.Settings
+	Log      *slog.Logger
+}
+
+// Service is a node's part in snapshots. Its methods are safe for concurrent use.
+type Service struct {
+	cfg   Config
+	node  *cluster.Node
+	store *state.Store
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	running map[string]*running // shards of snapshots that this node works on, by key
+	ended   map[string]outcome  // how jobs of this process ended, for who waits for them
+	repos   map[string]*opened
+	limits  map[string]*limits
+
+	ctx    context.Context //nolint:containedctx // of the service's own goroutines
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	kick   chan struct{}
+}
+
+// running is a shard's part of a snapshot under way.
+type running struct {
+	cancel   context.CancelFunc
+	progress *transfer.Progress
+	started  time.Time
+}
+
+// outcome is how a job ended.
+type outcome struct {
+	info *repository.SnapshotInfo
+	err  error
+	at   time.Time
+}
+
+// limits are the rates of a repository.
+type limits struct{ snapshot, restore *transfer.Limit }
+
+// New returns a service; Start makes it work.
+func New(cfg Config) *Service {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Service{cfg: cfg, node: cfg.Node, store: cfg.Node.Store(), log: cfg.Log, running: map[string]*running{},
+		ended: map[string]outcome{}, repos: map[string]*opened{}, limits: map[string]*limits{}, ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
+}
+
+// Start begins to follow the cluster state, and goes on with what a process before this one left.
+func (s *Service) Start() {
+	sub := s.store.Subscribe()
+	s.work.Go(func() {
+		defer sub.Close()
+		for {
+			s.wake()
+			if _, _, err := sub.Next(s.ctx); err != nil {
+				return
+			}
+		}
+	})
+	s.work.Go(s.drive)
+}
+
+func (s *Service) wake() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Stop ends the service. What runs is taken up again by the next process.
+func (s *Service) Stop() {
+	s.cancel()
+	s.work.Wait()
+}
+
+// drive does what the state asks of this node, again and again.
+func (s *Service) drive() {
+	for {
+		v := s.store.View()
+		s.startShards(v)
+		if s.store.IsManager() {
+			if err := s.manage(v); err != nil && s.ctx.Err() == nil {
+				s.log.Warn("a snapshot job could not go on; it is tried again", "error", err)
+			}
+		}
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.kick:
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+// keepOutcomes is how long an outcome waits for who asked.
+const keepOutcomes = 10 * time.Minute
+
+func (s *Service) end(uuid string, info *repository.SnapshotInfo, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for id, o := range s.ended {
+		if now.Sub(o.at) > keepOutcomes {
+			delete(s.ended, id)
+		}
+	}
+	s.ended[uuid] = outcome{info, err, now}
+}
+
+func (s *Service) outcomeOf(uuid string) (outcome, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.ended[uuid]
+	return o, ok
+}
+
+// errGone is the outcome of a job whose process ended before anybody could ask.
+var errGone = errors.New("the job ended and its outcome is not known to this process; look at the repository")
+
+// waitJob waits until a job's header is gone, and returns how it ended.
+func (s *Service) waitJob(ctx context.Context, uuid string, gone func(*state.View) bool) (*repository.SnapshotInfo, error) {
+	if _, err := s.store.WaitFor(ctx, gone); err != nil {
+		return nil, fmt.Errorf("wait for the snapshot job: %w", err)
+	}
+	o, ok := s.outcomeOf(uuid)
+	if !ok {
+		return nil, errGone
+	}
+	return o.info, o.err
+}
