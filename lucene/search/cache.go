@@ -141,13 +141,19 @@ type cachedWeight struct {
 	key string
 }
 
-func (w *cachedWeight) Supplier(leaf *lucene.LeafContext) (ScorerSupplier, error) {
+// look returns the cached set of a segment, or else whether it is worth making, and its key.
+func (w *cachedWeight) look(leaf *lucene.LeafContext) (set *DocIDSet, worth bool, k cacheKey) {
 	seg := leaf.Reader.Segment()
 	if seg == nil || leaf.Reader.MaxDoc() < w.c.MinDocs || seg.Info.ID == (lucene.ID{}) {
-		return w.Weight.Supplier(leaf)
+		return nil, false, k
 	}
-	k := cacheKey{seg.Info.ID, seg.DocValuesGen, seg.FieldInfosGen, w.key}
-	set, worth := w.c.get(k)
+	k = cacheKey{seg.Info.ID, seg.DocValuesGen, seg.FieldInfosGen, w.key}
+	set, worth = w.c.get(k)
+	return set, worth, k
+}
+
+func (w *cachedWeight) Supplier(leaf *lucene.LeafContext) (ScorerSupplier, error) {
+	set, worth, k := w.look(leaf)
 	if set != nil {
 		return setSupplier(set), nil
 	}
@@ -163,18 +169,47 @@ func (w *cachedWeight) Supplier(leaf *lucene.LeafContext) (ScorerSupplier, error
 		if sup.Cost()/250 > leadCost {
 			return sup.Scorer(leadCost) // much dearer than what the search needs
 		}
-		sc, err := sup.Scorer(sup.Cost())
-		if err != nil {
-			return nil, err
-		}
-		b := NewDocIDSetBuilder(leaf.Reader.MaxDoc())
-		if err := b.AddIterator(sc.Iterator()); err != nil {
-			return nil, err
-		}
-		set := b.Build()
-		w.c.put(k, set)
-		return setScorer(set), nil
+		return w.fill(leaf, sup, k)
 	}}, nil
+}
+
+// fill makes the set of a segment and keeps it.
+func (w *cachedWeight) fill(leaf *lucene.LeafContext, sup ScorerSupplier, k cacheKey) (Scorer, error) {
+	sc, err := sup.Scorer(sup.Cost())
+	if err != nil {
+		return nil, err
+	}
+	b := NewDocIDSetBuilder(leaf.Reader.MaxDoc())
+	if err := b.AddIterator(plainIterator(sc)); err != nil {
+		return nil, err
+	}
+	set := b.Build()
+	w.c.put(k, set)
+	return setScorer(set), nil
+}
+
+// bulk keeps the fast ways of the inner weight where nothing is cached.
+func (w *cachedWeight) bulk(leaf *lucene.LeafContext, mode ScoreMode) (bulkScorer, error) {
+	set, worth, k := w.look(leaf)
+	if set != nil {
+		return newDefaultBulk(setScorer(set), mode), nil
+	}
+	if !worth {
+		return bulkFor(w.Weight, leaf, mode)
+	}
+	sup, err := w.Weight.Supplier(leaf)
+	if err != nil {
+		return nil, err
+	}
+	if sup == nil {
+		w.c.put(k, &DocIDSet{})
+		return emptyBulk{}, nil
+	}
+	sc, err := w.fill(leaf, sup, k)
+	if err != nil {
+		return nil, err
+	}
+	return newDefaultBulk(sc, mode), nil
 }
 
 func setSupplier(set *DocIDSet) ScorerSupplier {
