@@ -153,26 +153,27 @@ func (d *Direct) Fill(dst []int64, first int64) error {
 	return nil
 }
 
-// Gather sets dst[i] to value index[i], for ascending indices.
-func (d *Direct) Gather(dst []int64, index []int32) error {
+// Gather sets dst[i] to value index[i]-base, for ascending indices.
+func (d *Direct) Gather(dst []int64, index []int32, base int32) error {
 	if len(index) == 0 {
 		return nil
 	}
 	if first, n := index[0], len(index); n >= 16 && int(index[n-1]-first) == n-1 {
-		return d.Fill(dst[:n], int64(first))
+		return d.Fill(dst[:n], int64(first-base))
 	}
 	dst = dst[:len(index)]
-	w, width, mask, base, last, count := d.w, d.width, d.mask, d.base, d.last, d.count
+	w, width, mask, start, last, count := d.w, d.width, d.mask, d.base, d.last, d.count
 	for i, doc := range index {
-		bit := uint64(doc) * width
-		p := bit>>3 - base
-		if uint64(doc) >= count || p >= last {
-			v, err := d.slow(int64(doc))
+		k := uint64(int64(doc - base))
+		bit := k * width
+		p := bit>>3 - start
+		if k >= count || p >= last {
+			v, err := d.slow(int64(k))
 			if err != nil {
 				return err
 			}
 			dst[i] = v
-			w, base, last = d.w, d.base, d.last
+			w, start, last = d.w, d.base, d.last
 			continue
 		}
 		dst[i] = int64(binary.LittleEndian.Uint64(w[p:]) >> (bit & 7) & mask)

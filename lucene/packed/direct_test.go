@@ -79,15 +79,15 @@ func TestDirect(t *testing.T) {
 					var docs []int32
 					step := 1 + rnd.IntN(3)
 					for doc := from; doc < n; doc += 1 + rnd.IntN(step) {
-						docs = append(docs, int32(doc))
+						docs = append(docs, int32(doc)+1000)
 					}
 					got = make([]int64, len(docs))
-					if err := d.Gather(got, docs); err != nil {
+					if err := d.Gather(got, docs, 1000); err != nil {
 						t.Fatal(err)
 					}
 					for i, doc := range docs {
-						if got[i] != want[doc] {
-							t.Fatalf("width %d: gathered value %d of %d is %d, not %d", width, doc, n, got[i], want[doc])
+						if got[i] != want[doc-1000] {
+							t.Fatalf("width %d: gathered value %d of %d is %d, not %d", width, doc-1000, n, got[i], want[doc-1000])
 						}
 					}
 				}

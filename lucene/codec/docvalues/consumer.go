@@ -258,7 +258,7 @@ func (c *Consumer) stats(open func() (column, error), ords bool) (*stats, error)
 				s.gcd = 1 // differences could overflow
 			} else {
 				d := v - first
-				s.gcd = gcd(s.gcd, uint64(max(d, -d)))
+				s.gcd = gcd(uint64(max(d, -d)), s.gcd) // mostly one division: the rest is 0
 			}
 		}
 		if s.unique != nil && !s.unique.add(v) {

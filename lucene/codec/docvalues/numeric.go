@@ -241,16 +241,16 @@ func (v *values) gather(dst []int64, index []int32) error {
 			dst[i] = v.add
 		}
 	case plain:
-		return v.direct.Gather(dst, index)
+		return v.direct.Gather(dst, index, 0)
 	case scaled:
-		err := v.direct.Gather(dst, index)
+		err := v.direct.Gather(dst, index, 0)
 		mul, add := v.mul, v.add
 		for i, n := range dst {
 			dst[i] = n*mul + add
 		}
 		return err
 	case table:
-		if err := v.direct.Gather(dst, index); err != nil {
+		if err := v.direct.Gather(dst, index, 0); err != nil {
 			return err
 		}
 		for i, n := range dst {
@@ -260,13 +260,40 @@ func (v *values) gather(dst []int64, index []int32) error {
 			dst[i] = v.table[n]
 		}
 	case blocks:
-		for i, doc := range index {
-			n, err := v.get(int64(doc))
-			if err != nil {
+		return v.gatherBlocks(dst, index)
+	}
+	return nil
+}
+
+// gatherBlocks is gather where numbers are in blocks.
+func (v *values) gatherBlocks(dst []int64, index []int32) error {
+	shift := v.entry.shift
+	for len(index) > 0 {
+		if block := int64(index[0]) >> shift; block != v.block {
+			if err := v.openBlock(int64(index[0])); err != nil {
 				return err
 			}
-			dst[i] = n
 		}
+		base := index[0] >> shift << shift
+		n := 1
+		for n < len(index) && index[n]-base < 1<<shift {
+			n++
+		}
+		part := dst[:n]
+		if v.flat {
+			for i := range part {
+				part[i] = v.add
+			}
+		} else {
+			if err := v.direct.Gather(part, index[:n], base); err != nil {
+				return err
+			}
+			mul, add := v.mul, v.add
+			for i, k := range part {
+				part[i] = k*mul + add
+			}
+		}
+		dst, index = dst[n:], index[n:]
 	}
 	return nil
 }
