@@ -68,9 +68,9 @@ type bufferField struct {
 	typ    *lucene.FieldType // a type that is known to fit
 	schema fieldSchema
 	inv    *inverted
-	norms  *norms
+	norms  *normBuffer
 	col    *column
-	pts    *points
+	pts    *pointBuffer
 	vec    *fieldVectors
 
 	checked int64 // document in which the column was given a value, while it is checked

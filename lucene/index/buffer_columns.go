@@ -225,32 +225,32 @@ func (d bufferDictionary) LookupTerm(term []byte) (int64, error) {
 
 func (d bufferDictionary) TermsEnum() (lucene.TermsEnum, error) { return newDictEnum(d), nil }
 
-// norms buffers the norms of a field: a byte per document that has it.
-type norms struct {
+// normBuffer keeps the norms of a field: a byte per document that has it.
+type normBuffer struct {
 	docs   docList
 	values stream
 }
 
-func newNorms(ram *int64) *norms {
-	n := &norms{}
+func newNorms(ram *int64) *normBuffer {
+	n := &normBuffer{}
 	n.docs.rest.ram, n.values.ram = ram, ram
 	return n
 }
 
-func (n *norms) add(doc int32, norm int64) {
+func (n *normBuffer) add(doc int32, norm int64) {
 	n.docs.add(doc)
 	n.values.byte(byte(norm))
 }
 
 type normsIter struct {
-	n      *norms
+	n      *normBuffer
 	docs   docListReader
 	values streamReader
 	doc    int32
 	value  int64
 }
 
-func (n *norms) iterator() *normsIter {
+func (n *normBuffer) iterator() *normsIter {
 	return &normsIter{n: n, docs: n.docs.reader(), values: n.values.reader(), doc: -1}
 }
 
@@ -302,8 +302,8 @@ func fourBits(v uint32) int32 {
 	return int32(v>>shift)&7 | (shift+1)<<3
 }
 
-// points buffers the points of a field.
-type points struct {
+// pointBuffer keeps the points of a field.
+type pointBuffer struct {
 	docs   stream // deltas; a document may have several
 	values stream
 	last   int32
@@ -311,13 +311,13 @@ type points struct {
 	width  int
 }
 
-func newPoints(width int, ram *int64) *points {
-	p := &points{width: width}
+func newPoints(width int, ram *int64) *pointBuffer {
+	p := &pointBuffer{width: width}
 	p.docs.ram, p.values.ram = ram, ram
 	return p
 }
 
-func (p *points) add(doc int32, packed []byte) {
+func (p *pointBuffer) add(doc int32, packed []byte) {
 	p.docs.uvarint(uint64(doc - p.last))
 	p.last = doc
 	p.values.bytes(packed)
@@ -325,10 +325,10 @@ func (p *points) add(doc int32, packed []byte) {
 }
 
 // Len implements codec.PointSource.
-func (p *points) Len() int64 { return p.n }
+func (p *pointBuffer) Len() int64 { return p.n }
 
 // Each implements codec.PointSource.
-func (p *points) Each(fn func(doc int32, packed []byte) error) error {
+func (p *pointBuffer) Each(fn func(doc int32, packed []byte) error) error {
 	docs, values, doc := p.docs.reader(), p.values.reader(), int32(0)
 	for range p.n {
 		doc += int32(docs.uvarint())

@@ -53,7 +53,7 @@ func permute(c *column, newDoc []int32) *permuted {
 }
 
 // permuteNorms is permute for norms.
-func permuteNorms(n *norms, newDoc []int32) *permuted {
+func permuteNorms(n *normBuffer, newDoc []int32) *permuted {
 	type place struct {
 		doc  int32
 		norm int64
@@ -141,7 +141,7 @@ type permutedPoints struct {
 	values [][]byte
 }
 
-func permutePoints(p *points, newDoc []int32) *permutedPoints {
+func permutePoints(p *pointBuffer, newDoc []int32) *permutedPoints {
 	type place struct {
 		doc   int32
 		value []byte

@@ -180,7 +180,7 @@ func checkPostings(t *testing.T, src *bufferSource, docs []*lucene.Document, fie
 }
 
 // columnText reads a column as "doc=value value".
-func columnText(t *testing.T, src lucene.DocValuesProducer, f *lucene.FieldInfo) []string {
+func columnText(t testing.TB, src lucene.DocValuesProducer, f *lucene.FieldInfo) []string {
 	t.Helper()
 	var out []string
 	var it lucene.DocValuesIterator

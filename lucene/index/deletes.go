@@ -172,12 +172,7 @@ type liveBits struct {
 // allLive returns n bits, all set.
 func allLive(n int32) *lucene.FixedBits {
 	b := lucene.NewFixedBits(n)
-	for i := range b.Words {
-		b.Words[i] = ^uint64(0)
-	}
-	if r := n & 63; r != 0 {
-		b.Words[len(b.Words)-1] = 1<<r - 1
-	}
+	setAll(b)
 	return b
 }
 

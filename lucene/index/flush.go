@@ -10,6 +10,7 @@ import (
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/compound"
 	"github.com/varve-search/varve/lucene/codec/fieldinfo"
+	"github.com/varve-search/varve/lucene/codec/points"
 	"github.com/varve-search/varve/lucene/codec/segmentinfo"
 	"github.com/varve-search/varve/lucene/store"
 )
@@ -72,7 +73,7 @@ func (b *buffer) flush(seq int64, deletes *deleteLog, f *formats, compoundFile b
 	if err := b.flushVectors(oldDoc); err != nil {
 		return nil, err
 	}
-	if err := writeColumns(state, f, src, src, src.pointSource); err != nil {
+	if err := writeColumns(state, f, src, src, src.addPoints); err != nil {
 		return nil, err
 	}
 	if fields.HasPostings() {
@@ -113,9 +114,18 @@ func (b *buffer) abandon() error {
 	return b.dir.abandon()
 }
 
+// addPoints writes the points of a field, if it has any.
+func (s *bufferSource) addPoints(w *points.Consumer, f *lucene.FieldInfo) error {
+	src, err := s.pointSource(f)
+	if err != nil || src == nil {
+		return err
+	}
+	return w.AddPoints(f, src)
+}
+
 // writeColumns writes norms, doc values and points.
 func writeColumns(state *codec.WriteState, f *formats, values lucene.DocValuesProducer, norms lucene.NormsProducer,
-	points func(*lucene.FieldInfo) (codec.PointSource, error)) error {
+	addPoints func(w *points.Consumer, f *lucene.FieldInfo) error) error {
 	if state.Fields.HasNorms() {
 		w, err := f.norms(state)
 		if err != nil {
@@ -141,13 +151,7 @@ func writeColumns(state *codec.WriteState, f *formats, values lucene.DocValuesPr
 		if err != nil {
 			return err
 		}
-		err = eachField(state.Fields, hasPoints, func(fi *lucene.FieldInfo) error {
-			src, err := points(fi)
-			if err != nil || src == nil {
-				return err
-			}
-			return w.AddPoints(fi, src)
-		})
+		err = eachField(state.Fields, hasPoints, func(fi *lucene.FieldInfo) error { return addPoints(w, fi) })
 		if err := errors.Join(err, w.Close()); err != nil {
 			return fmt.Errorf("write points: %w", err)
 		}

@@ -6,7 +6,11 @@ import (
 	"fmt"
 
 	"github.com/varve-search/varve/lucene"
+	"github.com/varve-search/varve/lucene/bkd"
 	"github.com/varve-search/varve/lucene/codec"
+	"github.com/varve-search/varve/lucene/codec/points"
+	"github.com/varve-search/varve/lucene/codec/storedfields"
+	"github.com/varve-search/varve/lucene/codec/termvectors"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -99,7 +103,7 @@ func (w *Writer) buildMerge(ctx context.Context, j *mergeJob) (_ *segment, err e
 		return nil, fmt.Errorf("term vectors: %w", err)
 	}
 	cols := &mergedColumns{sources: j.sources}
-	if err := writeColumns(state, w.fmt, cols, cols, j.pointSource); err != nil {
+	if err := writeColumns(state, w.fmt, cols, cols, j.mergePoints); err != nil {
 		return nil, err
 	}
 	if j.fields.HasPostings() {
@@ -134,19 +138,41 @@ func (w *Writer) mergePostings(state *codec.WriteState, j *mergeJob) (err error)
 	return writePostings(state, w.fmt, &mergedFields{sources: j.sources, infos: state.Fields}, norms)
 }
 
+// mergePoints merges the trees of a field.
+func (j *mergeJob) mergePoints(w *points.Consumer, f *lucene.FieldInfo) error {
+	var sources []bkd.MergeSource
+	for _, s := range j.sources {
+		if s.fields.ByName(f.Name) == nil {
+			continue
+		}
+		p, err := s.reader.Points(f.Name)
+		if err != nil {
+			return fmt.Errorf("segment %s: %w", s.name, err)
+		}
+		if p != nil {
+			sources = append(sources, bkd.MergeSource{Points: p, MaxDoc: s.maxDoc, Map: s.mapped})
+		}
+	}
+	if len(sources) == 0 {
+		return nil
+	}
+	return w.MergePoints(f, sources)
+}
+
 // openSources opens the segments for reading from front to back.
 func (w *Writer) openSources(j *mergeJob) error {
 	var fields []*lucene.FieldInfos
 	for _, s := range j.segs {
 		w.mu.Lock()
-		info, live := s.info, s.live
+		info, live := s.info.Clone(), s.live
 		w.mu.Unlock()
-		r, err := openMergeReader(w.dir, info)
+		info.DelGen, info.DelCount = -1, 0 // live says it; the file may be replaced meanwhile
+		r, err := openSegment(w.dir, info, store.Sequential)
 		if err != nil {
 			return err
 		}
 		src := &mergeSource{seg: s, name: info.Info.Name, reader: r, fields: r.FieldInfos(), live: live, maxDoc: s.maxDoc()}
-		src.alive = countLive(src.live, src.maxDoc)
+		src.alive = countBits(src.live, src.maxDoc)
 		j.sources = append(j.sources, src)
 		fields = append(fields, src.fields)
 		for _, f := range src.fields.All() {
@@ -211,28 +237,76 @@ func (j *mergeJob) readKeys(sort []lucene.SortField) error {
 	return nil
 }
 
-// mergeStored copies the stored fields, whole chunks where that is possible.
-func (w *Writer) mergeStored(ctx context.Context, state *codec.WriteState, j *mergeJob) error {
-	out, err := w.fmt.storedFields(state)
-	if err != nil {
-		return err
-	}
-	copiers := map[*mergeSource]storedCopier{}
+// copier moves documents of one source into a merged file.
+type copier interface {
+	Copy(from, to int32) error
+}
+
+// copyDocs moves the live documents of all sources, whole chunks where that is possible.
+func (j *mergeJob) copyDocs(ctx context.Context, open func(s *mergeSource) (copier, error)) error {
+	copiers := map[*mergeSource]copier{}
 	for _, s := range j.sources {
-		if copiers[s], err = newStoredCopier(out, s, state.Fields); err != nil {
-			return errors.Join(err, out.Close())
+		c, err := open(s)
+		if err != nil {
+			return fmt.Errorf("segment %s: %w", s.name, err)
 		}
+		copiers[s] = c
 	}
-	err = eachRun(j.sources, j.keys != nil, func(s *mergeSource, from, to int32) error {
+	return eachRun(j.sources, j.keys != nil, func(s *mergeSource, from, to int32) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		return copiers[s].Copy(from, to)
 	})
+}
+
+func (w *Writer) mergeStored(ctx context.Context, state *codec.WriteState, j *mergeJob) error {
+	out, err := w.fmt.storedFields(state)
+	if err != nil {
+		return err
+	}
+	err = j.copyDocs(ctx, func(s *mergeSource) (copier, error) {
+		return storedfields.NewCopier(out, s.reader.StoredFieldsReader(), s.fields, state.Fields)
+	})
 	if err == nil {
 		err = out.Finish(j.numDocs)
 	}
 	return errors.Join(err, out.Close())
+}
+
+func (w *Writer) mergeVectors(ctx context.Context, state *codec.WriteState, j *mergeJob) error {
+	if !state.Fields.HasTermVectors() {
+		return nil
+	}
+	out, err := w.fmt.termVectors(state)
+	if err != nil {
+		return err
+	}
+	err = j.copyDocs(ctx, func(s *mergeSource) (copier, error) {
+		if !s.fields.HasTermVectors() {
+			return noVectors{out}, nil
+		}
+		return termvectors.NewCopier(out, s.reader.TermVectorsReader(), s.fields, state.Fields)
+	})
+	if err == nil {
+		err = out.Finish(j.numDocs)
+	}
+	return errors.Join(err, out.Close())
+}
+
+// noVectors stands for a segment without term vectors.
+type noVectors struct{ out codec.TermVectorsWriter }
+
+func (n noVectors) Copy(from, to int32) error {
+	for ; from < to; from++ {
+		if err := n.out.StartDocument(0); err != nil {
+			return err
+		}
+		if err := n.out.FinishDocument(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // commitMerge swaps the segments for the merged one, carrying over the deletes that came while it was written.

@@ -11,7 +11,7 @@ import (
 type mergeSource struct {
 	seg    *segment
 	name   string
-	reader mergeReader
+	reader *SegmentReader
 	fields *lucene.FieldInfos
 	live   *lucene.FixedBits // nil: all
 	maxDoc int32

@@ -204,11 +204,9 @@ func (w *Writer) adopt(sci *lucene.SegmentCommitInfo) (*segment, error) {
 	if err := w.schema.learn(r.FieldInfos()); err != nil {
 		return nil, errors.Join(bad(err), seg.core.close())
 	}
-	if seg.live, seg.hard, err = liveOf(w.dir, sci, r); err != nil {
-		return nil, errors.Join(bad(err), seg.core.close())
-	}
+	seg.live, seg.hard = r.live, r.hard
 	seg.dead = sci.DelCount
-	seg.alive = countLive(seg.live, sci.Info.MaxDoc)
+	seg.alive = countBits(seg.live, sci.Info.MaxDoc)
 	if seg.bytes, err = sizeOf(w.dir, sci.Files()); err != nil {
 		return nil, errors.Join(bad(err), seg.core.close())
 	}

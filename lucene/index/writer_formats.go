@@ -1,14 +1,16 @@
 package index
 
 import (
-	"errors"
-	"math/bits"
-
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/catalog"
 	"github.com/varve-search/varve/lucene/codec/livedocs"
+	"github.com/varve-search/varve/lucene/codec/norms"
+	"github.com/varve-search/varve/lucene/codec/perfield"
+	"github.com/varve-search/varve/lucene/codec/perfielddv"
+	"github.com/varve-search/varve/lucene/codec/points"
 	"github.com/varve-search/varve/lucene/codec/storedfields"
+	"github.com/varve-search/varve/lucene/codec/termvectors"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -31,52 +33,42 @@ func (f *formats) bufferStoredFields(b *buffer) (codec.StoredFieldsWriter, error
 	return storedfields.NewWriter(&codec.WriteState{Dir: b.dir, Info: b.seg}, f.mode)
 }
 
-var errMissing = errors.New("not wired")
-
+// bufferTermVectors opens the term vectors of a buffer.
 func (f *formats) bufferTermVectors(b *buffer) (codec.TermVectorsWriter, error) {
-	return nil, errMissing
+	return termvectors.NewWriter(&codec.WriteState{Dir: b.dir, Info: b.seg})
+}
+
+func (f *formats) termVectors(state *codec.WriteState) (*termvectors.Writer, error) {
+	return termvectors.NewWriter(state)
 }
 
 func (f *formats) storedFields(state *codec.WriteState) (*storedfields.Writer, error) {
 	return storedfields.NewWriter(state, f.mode)
 }
 
-func (f *formats) norms(state *codec.WriteState) (codec.NormsConsumer, error) { return nil, errMissing }
+func (f *formats) norms(state *codec.WriteState) (codec.NormsConsumer, error) {
+	return norms.NewConsumer(state)
+}
+
+// openNorms reads the norms that were just written.
 func (f *formats) openNorms(state *codec.WriteState) (codec.NormsProducer, error) {
-	return nil, errMissing
+	return norms.NewProducer(&codec.ReadState{Dir: state.Dir, Info: state.Info, Fields: state.Fields, Access: store.Random})
 }
+
 func (f *formats) docValues(state *codec.WriteState) (codec.DocValuesConsumer, error) {
-	return nil, errMissing
+	return perfielddv.NewConsumer(state)
 }
-func (f *formats) points(state *codec.WriteState) (codec.PointsConsumer, error) {
-	return nil, errMissing
+
+func (f *formats) points(state *codec.WriteState) (*points.Consumer, error) {
+	return points.NewConsumer(state)
 }
+
 func (f *formats) postings(state *codec.WriteState) (codec.FieldsConsumer, error) {
-	return nil, errMissing
+	return perfield.NewFieldsConsumer(state)
 }
 
 // liveDocs writes the live documents of a segment, whose DelGen and DelCount are already those of the new file.
 func (f *formats) liveDocs(dir store.Directory, info *lucene.SegmentCommitInfo, live *lucene.FixedBits) error {
 	_, err := livedocs.Write(dir, info, info.DelGen, live)
 	return err
-}
-
-// storedCopier moves documents of a source of a merge into its stored fields.
-type storedCopier interface {
-	Copy(from, to int32) error
-}
-
-func newStoredCopier(out *storedfields.Writer, s *mergeSource, to *lucene.FieldInfos) (storedCopier, error) {
-	return storedfields.NewCopier(out, s.reader.StoredFieldsReader(), s.fields, to)
-}
-
-func countLive(live *lucene.FixedBits, maxDoc int32) int32 {
-	if live == nil {
-		return maxDoc
-	}
-	n := int32(0)
-	for _, w := range live.Words {
-		n += int32(bits.OnesCount64(w))
-	}
-	return n
 }

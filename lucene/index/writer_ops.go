@@ -59,13 +59,13 @@ func (w *Writer) write(ctx context.Context, term *lucene.Term, block []*lucene.D
 		}
 	}
 	victim, endGen := w.end(gen, b, unused)
-	if b != nil && b.err != nil {
-		return 0, w.fail(b.err)
-	}
 	if victim != nil {
 		if err := w.flushMidway(gen, victim); err != nil {
 			return 0, err
 		}
+	}
+	if b != nil && b.err != nil {
+		return 0, w.fail(b.err)
 	}
 	if endGen {
 		if err := w.endGeneration(ctx, nil); err != nil && ctx.Err() == nil {
