@@ -180,3 +180,14 @@ func BenchmarkLookup(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/6, "ns/byte")
 }
+
+// TestExample checks the example of docs/formats/fst.md.
+func TestExample(t *testing.T) {
+	meta, data := build(t, []pair{{[]byte("a"), []byte{7}}, {[]byte("ab"), []byte{7, 1}}})
+	if want := []byte{0x00, 0x01, 0x01, 0x62, 0x1b, 0x07, 0x01, 0x61, 0x17}; !bytes.Equal(data, want) {
+		t.Errorf("nodes % x, want % x", data, want)
+	}
+	if tail := meta[len(meta)-4:]; !bytes.Equal(tail, []byte{0, 0, 8, 9}) {
+		t.Errorf("metadata ends with % x", tail)
+	}
+}

@@ -29,6 +29,7 @@ type frame struct {
 	ent     int   // the current one, -1 before the first
 	buf     []byte
 	suffix  []byte
+	size    int     // length of each suffix if all have the same and ends is empty
 	ends    []int32 // where the suffix of an entry ends
 	subs    []int64 // offset of the block that an entry stands for, or -1 for a term; empty if all are terms
 	ords    []int32 // terms up to and including an entry, where subs is not empty
@@ -99,81 +100,104 @@ func (f *frame) chooseFloor(fr *fieldReader, label int) error {
 	return nil
 }
 
-// load reads the part of the block at fp and stands before its first entry.
+// load reads the part of the block at fp and stands before its first entry. After an error the frame has
+// no entries.
 func (f *frame) load(r *store.Reader) error {
 	if f.loaded {
 		return nil
 	}
+	f.n, f.last = 0, true
+	f.ends, f.subs, f.ords = f.ends[:0], f.subs[:0], f.ords[:0]
 	r.SeekTo(f.fp)
 	code := r.VInt()
-	f.n, f.last = int(code>>1), code&1 != 0
-	if r.Err() == nil && (f.n <= 0 || f.n > maxEntries) {
-		r.Corruptf("a block of %d entries", f.n)
+	n := int(code >> 1)
+	if r.Err() == nil && (n <= 0 || n > maxEntries) {
+		r.Corruptf("a block of %d entries", n)
 	}
 	token := r.VLong()
 	leaf := token&4 != 0
 	size := token >> 3
-	if size > int64(f.n)*maxTermLength {
-		r.Corruptf("%d bytes of suffixes of %d entries", size, f.n)
+	if size > int64(n)*maxTermLength {
+		r.Corruptf("%d bytes of suffixes of %d entries", size, n)
 	}
 	suffix := readSuffixes(r, int(token&3), size, f.buf)
 	if token&3 != compressNone && r.Err() == nil {
 		f.buf = suffix
 	}
 	f.suffix = suffix
-	c := postings.Cursor{B: f.readLengths(r)}
+	lengths, fixed := f.readLengths(r, n, leaf)
 	f.stats = r.Bytes(int(r.VInt()))
 	f.meta = r.Bytes(int(r.VInt()))
 	f.end = r.Offset()
 	if err := r.Err(); err != nil {
 		return err
 	}
-	f.ends, f.subs, f.ords = f.ends[:0], f.subs[:0], f.ords[:0]
-	at := int64(0)
-	terms := int32(0)
-	for range f.n {
-		v := c.VInt()
-		sub := int64(-1)
-		if !leaf {
-			if v&1 != 0 {
-				sub = f.fp - c.VLong()
-				if sub < 0 || sub >= f.fp || v>>1 == 0 {
-					c.Bad = true
-				}
-			} else {
-				terms++
-			}
-			v = int32(uint32(v) >> 1)
-			f.subs = append(f.subs, sub)
-			f.ords = append(f.ords, terms)
-		}
-		at += int64(v)
-		if v < 0 || at > size || int64(f.prefix)+int64(v) > maxTermLength || c.Bad {
-			return store.Corruptf(r.Input().Name(), f.fp, "the suffixes of a block pass their %d bytes", size)
-		}
-		f.ends = append(f.ends, int32(at))
+	ok := int64(n)*int64(f.size) <= size && f.prefix+f.size <= maxTermLength
+	if !fixed {
+		ok = f.readEnds(lengths, n, leaf)
 	}
+	if !ok {
+		return store.Corruptf(r.Input().Name(), f.fp, "the suffixes of a block pass their %d bytes", size)
+	}
+	f.n, f.last = n, code&1 != 0
 	f.loaded, f.ent = true, -1
 	f.rewindMeta()
 	return nil
 }
 
-func (f *frame) readLengths(r *store.Reader) []byte {
+// readLengths returns the lengths of the suffixes of n terms or entries; fixed tells that instead f.size is the
+// length of each.
+func (f *frame) readLengths(r *store.Reader, n int, leaf bool) (lengths []byte, fixed bool) {
 	v := uint32(r.VInt())
-	n := int64(v >> 1)
+	count := int(v >> 1)
 	if v&1 == 0 {
-		return r.Bytes(int(n))
-	}
-	if n > 16*int64(f.n) {
-		r.Corruptf("%d bytes of suffix lengths of %d entries", n, f.n)
-		return nil
+		return r.Bytes(count), false
 	}
 	b := r.Byte()
+	if leaf && count == n && b < 0x80 {
+		f.size = int(b)
+		return nil, true
+	}
+	if count > 16*n {
+		r.Corruptf("%d bytes of suffix lengths of %d entries", count, n)
+		return nil, false
+	}
 	f.lengths = f.lengths[:0]
-	for range n {
+	for range count {
 		f.lengths = append(f.lengths, b)
 	}
-	return f.lengths
+	return f.lengths, false
+}
+
+// readEnds reads the lengths of n suffixes, and the addresses of blocks among them. It returns false if they do not
+// fit the suffixes.
+func (f *frame) readEnds(lengths []byte, n int, leaf bool) bool {
+	c := postings.Cursor{B: lengths}
+	at, size := int64(0), int64(len(f.suffix))
+	terms := int32(0)
+	for range n {
+		v := uint32(c.VInt())
+		if !leaf {
+			sub := int64(-1)
+			if v&1 != 0 {
+				sub = f.fp - c.VLong()
+				if sub < 0 || sub >= f.fp || v>>1 == 0 {
+					return false
+				}
+			} else {
+				terms++
+			}
+			v >>= 1
+			f.subs = append(f.subs, sub)
+			f.ords = append(f.ords, terms)
+		}
+		at += int64(v)
+		if c.Bad || at > size || int64(f.prefix)+int64(v) > maxTermLength {
+			return false
+		}
+		f.ends = append(f.ends, int32(at))
+	}
+	return true
 }
 
 func (f *frame) rewindMeta() {
@@ -184,6 +208,9 @@ func (f *frame) rewindMeta() {
 
 // suffixOf returns the suffix of entry i.
 func (f *frame) suffixOf(i int) []byte {
+	if len(f.ends) == 0 {
+		return f.suffix[i*f.size : (i+1)*f.size]
+	}
 	start := int32(0)
 	if i > 0 {
 		start = f.ends[i-1]

@@ -42,8 +42,14 @@ func (e *intersectEnum) SeekExact([]byte) (bool, error) { return false, errNoSee
 // SeekState implements lucene.TermsEnum; it always fails.
 func (e *intersectEnum) SeekState([]byte, lucene.TermState) error { return errNoSeek }
 
-// Next implements lucene.TermsEnum.
+// Next implements lucene.TermsEnum. It ends with the first error.
 func (e *intersectEnum) Next() ([]byte, error) {
+	term, err := e.next()
+	e.eof = e.eof || err != nil
+	return term, err
+}
+
+func (e *intersectEnum) next() ([]byte, error) {
 	e.on = false
 	if e.eof {
 		return nil, nil

@@ -32,6 +32,7 @@ type Writer struct {
 	meta     *store.Output
 	fields   *store.Output // metadata of the fields so far
 	count    int32         // fields so far
+	docsSeen *lucene.FixedBits
 	lz4      *lz4.High
 	buffers
 }
@@ -97,7 +98,11 @@ func (w *Writer) writeField(info *lucene.FieldInfo, terms lucene.Terms, norms lu
 	if err != nil {
 		return err
 	}
-	f := fieldWriter{w: w, traits: postings.TraitsOf(info), docsSeen: lucene.NewFixedBits(w.state.Info.MaxDoc)}
+	if w.docsSeen == nil {
+		w.docsSeen = lucene.NewFixedBits(w.state.Info.MaxDoc)
+	}
+	clear(w.docsSeen.Words)
+	f := fieldWriter{w: w, traits: postings.TraitsOf(info)}
 	for {
 		term, err := te.Next()
 		if err != nil {
@@ -112,7 +117,7 @@ func (w *Writer) writeField(info *lucene.FieldInfo, terms lucene.Terms, norms lu
 		if len(term) > maxTermLength {
 			return fmt.Errorf("a term of %d bytes", len(term))
 		}
-		s, err := w.postings.WriteTerm(te, f.docsSeen)
+		s, err := w.postings.WriteTerm(te, w.docsSeen)
 		if err != nil {
 			return err
 		}
@@ -172,7 +177,6 @@ type block struct {
 type fieldWriter struct {
 	w        *Writer
 	traits   postings.Traits
-	docsSeen *lucene.FixedBits
 	pending  []entry
 	starts   []int // by length of prefix: the first pending entry that has the last term's prefix
 	lastTerm []byte
@@ -465,7 +469,7 @@ func (f *fieldWriter) finish(info *lucene.FieldInfo) error {
 	}
 	m.PutVLong(f.sumDF)
 	docs := 0
-	for _, word := range f.docsSeen.Words {
+	for _, word := range f.w.docsSeen.Words {
 		docs += bits.OnesCount64(word)
 	}
 	m.PutVInt(int32(docs))

@@ -177,7 +177,7 @@ func randomField(rnd *rand.Rand, info *lucene.FieldInfo, maxDoc int32, budget in
 	for k := range keys {
 		f.terms = append(f.terms, memTerm{term: []byte(k)})
 	}
-	slices.SortFunc(f.terms, func(a, b memTerm) int { return bytes.Compare(a.term, b.term) })
+	sortTerms(f)
 	for i := range f.terms {
 		df := 1
 		switch rnd.IntN(8) {
@@ -196,6 +196,10 @@ func randomField(rnd *rand.Rand, info *lucene.FieldInfo, maxDoc int32, budget in
 		}
 	}
 	return f
+}
+
+func sortTerms(f *memField) {
+	slices.SortFunc(f.terms, func(a, b memTerm) int { return bytes.Compare(a.term, b.term) })
 }
 
 func randomTerm(rnd *rand.Rand, style int) string {

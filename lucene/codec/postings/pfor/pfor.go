@@ -4,9 +4,6 @@ import (
 	"github.com/varve-search/varve/lucene/store"
 )
 
-// maxBits bounds what a PFOR token can name: five bits.
-const maxBits = 31
-
 // DecodePFOR reads a PFOR block: a token byte (exceptions<<5 | bits), the packed values, or one VLong
 // where all are equal (bits 0), and then per exception a position and the high bits that it lacks.
 func DecodePFOR(r *store.Reader, out *[BlockSize]uint32) {
