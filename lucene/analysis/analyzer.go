@@ -51,6 +51,7 @@ type Stream struct {
 	out  lucene.Token
 	corr corrections
 	bufs [2][]byte
+	text []byte
 }
 
 // Stream returns a stream over text, which must be valid UTF-8 and stay unchanged until Close.
@@ -76,6 +77,7 @@ func (a *Analyzer) StreamString(text string) *Stream {
 
 // SetText starts the stream anew over another text.
 func (s *Stream) SetText(text []byte) {
+	s.text = text
 	var corr *corrections
 	for i, f := range s.a.charFilters {
 		m := &s.corr.maps[i]
@@ -116,6 +118,7 @@ func (s *Stream) next() bool { return s.tok.err == nil && s.top.Next() && s.tok.
 
 // Close gives the stream back for reuse.
 func (s *Stream) Close() {
+	s.text = nil
 	s.tz.setInput(nil, nil)
 	for i := range s.bufs {
 		if cap(s.bufs[i]) > 1<<20 {
@@ -141,3 +144,33 @@ func (a *Analyzer) Normalize(text string) (string, error) {
 	}
 	return string(s.tok.Term), nil
 }
+
+// derive makes an analyzer like a with a further filter.
+func (a *Analyzer) derive(f *tokenFilter) *Analyzer {
+	d := newAnalyzer(a.name, a.charFilters, a.tokenizer, append(a.filters[:len(a.filters):len(a.filters)], f))
+	d.posIncGap, d.offsetGap = a.posIncGap, a.offsetGap
+	return d
+}
+
+// WithEdgeNGrams returns the analyzer that replaces each token by its prefixes of min to max
+// characters, as the parameter index_prefixes of a field asks for.
+func (a *Analyzer) WithEdgeNGrams(min, max int) *Analyzer {
+	return a.derive(simple("edge_ngram", func(in tokenStream) tokenStream { return newNGramFilter(in, min, max, true, false) }))
+}
+
+// WithShingles returns the analyzer that joins each two neighbouring tokens, as the parameter
+// index_phrases of a field asks for.
+func (a *Analyzer) WithShingles() *Analyzer {
+	return a.derive(simple("shingle", func(in tokenStream) tokenStream { return newShingleFilter(in, 2, 2, false, false, " ", "_") }))
+}
+
+// WithWhitespaceTokenizer returns a normalizer's filters behind a tokenizer that splits at white space.
+func (a *Analyzer) WithWhitespaceTokenizer() *Analyzer {
+	d := newAnalyzer(a.name, a.charFilters, newCharTokenizer(func(c rune) bool { return !isJavaWhitespace(c) }, false, maxTokenLengthDefault), a.filters)
+	d.posIncGap, d.offsetGap = a.posIncGap, a.offsetGap
+	d.normalFilters, d.normalCharFilters = a.normalFilters, a.normalCharFilters
+	return d
+}
+
+// Again returns another stream of the same analyzer over the same text, from its start.
+func (s *Stream) Again() *Stream { return s.a.Stream(s.text) }
