@@ -395,3 +395,8 @@ func (noColumns) SortedNumeric(*lucene.FieldInfo) (lucene.SortedNumericDocValues
 	return nil, nil
 }
 func (noColumns) SortedSet(*lucene.FieldInfo) (lucene.SortedSetDocValues, error) { return nil, nil }
+
+// OpenSegment opens one segment of a commit by itself. Most callers want OpenDirectory.
+func OpenSegment(dir store.Directory, info *lucene.SegmentCommitInfo, access store.Access) (*SegmentReader, error) {
+	return openSegment(dir, info, access)
+}
