@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
@@ -225,8 +226,8 @@ func (b *buffer) finishVectors(doc int32, refused bool) error {
 	if len(with) == 0 {
 		return nil
 	}
-	// the format wants fields in the order of their numbers
-	slices.SortFunc(with, func(x, y *bufferField) int { return int(x.info.Number - y.info.Number) })
+	// readers give the fields in the order they were written in, which must be that of their names
+	slices.SortFunc(with, func(x, y *bufferField) int { return strings.Compare(x.info.Name, y.info.Name) })
 	var w codec.TermVectorsWriter
 	var rec *recordedVectors
 	if b.sorting() {
