@@ -2,7 +2,9 @@ package segmenttest
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/varve-search/varve/internal/oracletest"
@@ -12,6 +14,7 @@ import (
 	"github.com/varve-search/varve/lucene/codec/norms"
 	"github.com/varve-search/varve/lucene/codec/perfielddv"
 	"github.com/varve-search/varve/lucene/codec/points"
+	"github.com/varve-search/varve/lucene/codec/segmentinfo"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -19,7 +22,7 @@ import (
 // other files of a copy, and returns the copy.
 func rewrite(t *testing.T, folder string) string {
 	t.Helper()
-	target := Unpack(t, folder, "dvd", "dvm", "nvd", "nvm", "kdd", "kdi", "kdm", "liv")
+	target := Unpack(t, folder, rewritten...)
 	out, err := store.OpenFS(target)
 	if err != nil {
 		t.Fatal(err)
@@ -108,23 +111,61 @@ func rewrite(t *testing.T, folder string) string {
 	return target
 }
 
+var rewritten = []string{"dvd", "dvm", "nvd", "nvm", "kdd", "kdi", "kdm", "liv"}
+
+// sizes returns how many bytes the rewritten files of all segments in a folder have, by extension.
+func sizes(t *testing.T, folder string, into map[string]int64) {
+	t.Helper()
+	for _, s := range Open(t, folder) {
+		dirs := []store.Directory{s.Dir}
+		if s.Dir != s.Outer {
+			dirs = append(dirs, s.Outer)
+		}
+		for _, dir := range dirs {
+			names, err := dir.List()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names {
+				ext := strings.TrimPrefix(filepath.Ext(name), ".")
+				if !slices.Contains(rewritten, ext) || !segmentinfo.BelongsTo(name, s.Commit.Info.Name) {
+					continue
+				}
+				n, err := dir.Length(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				into[ext] += n
+			}
+		}
+	}
+}
+
 // TestWriters has real Lucene check and read what the writers made of the columns of the fixtures.
 func TestWriters(t *testing.T) {
 	for _, fixture := range []string{"opensearch-2.17/main", "opensearch-2.19/main"} {
 		for _, snapshot := range []string{"snap-2", "snap-3"} {
 			t.Run(filepath.Dir(fixture)+"/"+snapshot, func(t *testing.T) {
 				var n tally
+				before, after := map[string]int64{}, map[string]int64{}
 				for _, folder := range Shards(t, fixture, snapshot, "") {
 					t.Run(filepath.Base(filepath.Dir(folder))+"/"+filepath.Base(folder), func(t *testing.T) {
 						all := Open(t, folder)
 						written := rewrite(t, folder)
 						oracletest.CheckIndex(t, written)
+						sizes(t, folder, before)
+						sizes(t, written, after)
 						// What real Lucene reads of the original must be what we read of the copy, and what it reads there itself.
 						compareWith(t, all, probeAll(t, written, all), store.Random, &n)
 						compareWith(t, Open(t, written), probeAll(t, folder, all), store.Sequential, &n)
 					})
 				}
-				t.Logf("compared %+v", n)
+				t.Logf("compared %+v; bytes of Lucene's files %v, of ours %v", n, before, after)
+				for ext, b := range before {
+					if a := after[ext]; a > b+b/20 {
+						t.Errorf("the .%s files have %d bytes, those of Lucene %d", ext, a, b)
+					}
+				}
 			})
 		}
 	}

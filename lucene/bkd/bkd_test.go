@@ -64,7 +64,12 @@ func config(dims, index, size int) Config {
 
 func build(t testing.TB, cfg Config, maxDoc int32, points []point) *files {
 	t.Helper()
-	b, err := NewBuilder(cfg, maxDoc)
+	return buildSpilling(t, cfg, maxDoc, points, Spill{})
+}
+
+func buildSpilling(t testing.TB, cfg Config, maxDoc int32, points []point, spill Spill) *files {
+	t.Helper()
+	b, err := NewBuilder(cfg, maxDoc, spill)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,6 +318,75 @@ func TestTrees(t *testing.T) {
 	}
 }
 
+// TestSpill builds trees with as little memory as there may be.
+func TestSpill(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	for _, cfg := range shapes {
+		for name, gen := range values(rnd, cfg) {
+			n := 1 + rnd.IntN(20000)
+			points := randomPoints(rnd, n, int32(n), gen)
+			given := slices.Clone(points)
+			if rnd.IntN(2) == 0 {
+				rnd.Shuffle(n, func(i, j int) { given[i], given[j] = given[j], given[i] })
+			}
+			dir := store.NewMem()
+			f := buildSpilling(t, cfg, int32(n), given, Spill{Dir: dir, Prefix: "_0_f", Budget: 1})
+			tree, err := f.open(int32(n))
+			if err == nil {
+				err = check(rnd, cfg, tree, int32(n), points)
+			}
+			if err != nil {
+				t.Fatalf("%+v, %s, %d points: %v", cfg, name, n, err)
+			}
+			if names, _ := dir.List(); len(names) > 0 {
+				t.Fatalf("temporary files are left: %v", names)
+			}
+			whole := build(t, cfg, int32(n), given)
+			if cfg.Dims == 1 && (!bytes.Equal(whole.out.Data.Data(), f.out.Data.Data()) || !bytes.Equal(whole.out.Index.Data(), f.out.Index.Data())) {
+				t.Fatalf("%+v, %s: a tree depends on the memory it was built in", cfg, name)
+			}
+		}
+	}
+}
+
+// TestSpillFails damages the temporary files, and makes them fail.
+func TestSpillFails(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, cfg := range []Config{config(1, 1, 8), config(2, 2, 4)} {
+		dir := store.NewMem()
+		b, err := NewBuilder(cfg, 20000, Spill{Dir: dir, Prefix: "_0_f", Budget: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range randomPoints(rnd, 20000, 20000, values(rnd, cfg)["random"]) {
+			if err := b.Add(p.doc, p.value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		names, _ := dir.List()
+		if len(names) < 3 {
+			t.Fatalf("only %v were written", names)
+		}
+		in, err := dir.Open(names[1], store.Random)
+		if err != nil {
+			t.Fatal(err)
+		}
+		good, _ := store.Bytes(in, 0, int(in.Length()))
+		bad := bytes.Clone(good)
+		bad[len(bad)-1] ^= 1
+		dir.Put(names[1], bad)
+		f := newFiles()
+		if err := b.Finish(&f.out, f.before); !store.IsCorrupt(err) {
+			t.Errorf("a damaged temporary file: %v", err)
+		}
+		if names, _ := dir.List(); len(names) > 0 {
+			t.Errorf("temporary files are left: %v", names)
+		}
+	}
+}
+
 func TestMerge(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -352,7 +426,7 @@ func TestMerge(t *testing.T) {
 					sources = append(sources, MergeSource{Points: tree, MaxDoc: int32(n), Map: func(doc int32) int32 { return to[doc] }})
 				}
 				f := newFiles()
-				if err := Merge(cfg, maxDoc, sources, &f.out, f.before); err != nil {
+				if err := Merge(cfg, maxDoc, sources, &f.out, Spill{}, f.before); err != nil {
 					t.Fatal(err)
 				}
 				if f.empty != (len(want) == 0) {
@@ -425,7 +499,7 @@ func TestDocs(t *testing.T) {
 }
 
 func TestBuilderRefuses(t *testing.T) {
-	b, err := NewBuilder(config(1, 1, 4), 10)
+	b, err := NewBuilder(config(1, 1, 4), 10, Spill{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,7 +515,7 @@ func TestBuilderRefuses(t *testing.T) {
 	if err := b.Finish(&f.out, f.before); err != nil || !f.empty || f.out.Meta.FilePointer() != 0 {
 		t.Errorf("no points: %v", err)
 	}
-	if _, err := NewBuilder(config(9, 9, 4), 10); err == nil {
+	if _, err := NewBuilder(config(9, 9, 4), 10, Spill{}); err == nil {
 		t.Error("nine index dimensions are accepted")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/heap"
 	"encoding/binary"
+	"errors"
 
 	"github.com/varve-search/varve/lucene"
 )
@@ -44,13 +45,13 @@ func (s *MergeSource) ordered() bool {
 // Merge writes a tree of the points of all sources. Trees of one dimension are merged a leaf at a time; others
 // are collected by a Builder first. before is called before anything is written to the metadata, and only if
 // there are points.
-func Merge(cfg Config, maxDoc int32, sources []MergeSource, out *Outputs, before func()) error {
+func Merge(cfg Config, maxDoc int32, sources []MergeSource, out *Outputs, spill Spill, before func()) error {
 	if cfg.Dims == 1 {
 		if h, ok := cursorsOf(sources); ok {
 			return mergeSorted(cfg, maxDoc, h, out, before)
 		}
 	}
-	b, err := NewBuilder(cfg, maxDoc)
+	b, err := NewBuilder(cfg, maxDoc, spill)
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func Merge(cfg Config, maxDoc int32, sources []MergeSource, out *Outputs, before
 			return nil
 		})
 		if err != nil {
-			return err
+			return errors.Join(err, b.Close())
 		}
 	}
 	return b.Finish(out, before)
@@ -121,8 +122,8 @@ func (c *cursor) next() (bool, error) {
 }
 
 // cursorsOf returns cursors over all sources, unless one is not a tree of ours or is not in order.
-func cursorsOf(sources []MergeSource) (cursors, bool) {
-	var h cursors
+func cursorsOf(sources []MergeSource) (heapOf[*cursor], bool) {
+	var h heapOf[*cursor]
 	for i := range sources {
 		src := &sources[i]
 		t, ok := src.Points.(*Tree)
@@ -150,25 +151,31 @@ func cursorsOf(sources []MergeSource) (cursors, bool) {
 	return h, true
 }
 
-// cursors is a heap by the current record.
-type cursors []*cursor
+// ordered is a source of records in ascending order.
+type ordered interface {
+	rec() []byte         // the current one
+	next() (bool, error) // moves to the first, or the next
+}
 
-func (h cursors) Len() int           { return len(h) }
-func (h cursors) Less(i, j int) bool { return bytes.Compare(h[i].rec(), h[j].rec()) < 0 }
-func (h cursors) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+// heapOf is a heap of sources by their current record.
+type heapOf[T ordered] []T
+
+func (h heapOf[T]) Len() int           { return len(h) }
+func (h heapOf[T]) Less(i, j int) bool { return bytes.Compare(h[i].rec(), h[j].rec()) < 0 }
+func (h heapOf[T]) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 
 // Push implements heap.Interface.
-func (h *cursors) Push(x any) { *h = append(*h, x.(*cursor)) }
+func (h *heapOf[T]) Push(x any) { *h = append(*h, x.(T)) }
 
 // Pop implements heap.Interface.
-func (h *cursors) Pop() any {
+func (h *heapOf[T]) Pop() any {
 	old := *h
 	last := old[len(old)-1]
 	*h = old[:len(old)-1]
 	return last
 }
 
-func mergeSorted(cfg Config, maxDoc int32, all cursors, out *Outputs, before func()) error {
+func mergeSorted[T ordered](cfg Config, maxDoc int32, all heapOf[T], out *Outputs, before func()) error {
 	h := all[:0]
 	for _, c := range all {
 		ok, err := c.next()

@@ -14,15 +14,19 @@ import (
 
 // Consumer writes the points of a segment.
 type Consumer struct {
+	// Budget is how many bytes of points of one field are in memory before temporary files take them.
+	Budget int64
 	out    bkd.Outputs
 	maxDoc int32
+	dir    store.Directory
+	prefix string
 }
 
 var _ codec.PointsConsumer = (*Consumer)(nil)
 
 // NewConsumer creates the files that state names.
 func NewConsumer(state *codec.WriteState) (*Consumer, error) {
-	c := &Consumer{maxDoc: state.Info.MaxDoc}
+	c := &Consumer{Budget: bkd.DefaultBudget, maxDoc: state.Info.MaxDoc, dir: state.Dir, prefix: lucene.SegmentFileName(state.Info.Name, state.Suffix, "")}
 	for _, f := range []struct {
 		out             **store.Output
 		extension, name string
@@ -41,23 +45,28 @@ func NewConsumer(state *codec.WriteState) (*Consumer, error) {
 	return c, nil
 }
 
-// AddPoints implements codec.PointsConsumer. All points of the field are in memory while it works, twice for those of one
-// dimension. They may come in any order; ascending documents are the fastest.
-func (c *Consumer) AddPoints(f *lucene.FieldInfo, points codec.PointSource) error {
-	b, err := bkd.NewBuilder(bkd.NewConfig(f), c.maxDoc)
-	if err == nil {
-		b.Grow(int(min(points.Len(), 1<<20)))
-		err = points.Each(b.Add)
-	}
-	if err == nil {
-		err = b.Finish(&c.out, c.start(f))
-	}
-	return c.done(f, err)
+func (c *Consumer) spill(f *lucene.FieldInfo) bkd.Spill {
+	return bkd.Spill{Dir: c.dir, Prefix: fmt.Sprintf("%s_points_%d", c.prefix, f.Number), Budget: c.Budget}
 }
 
-// MergePoints writes the points that the sources have of a field, with their documents mapped.
+// AddPoints implements codec.PointsConsumer. Up to Budget bytes of points are in memory while it works, twice for
+// those of one dimension, and the others in temporary files. Points may come in any order; ascending documents are the fastest.
+func (c *Consumer) AddPoints(f *lucene.FieldInfo, points codec.PointSource) error {
+	b, err := bkd.NewBuilder(bkd.NewConfig(f), c.maxDoc, c.spill(f))
+	if err != nil {
+		return c.done(f, err)
+	}
+	b.Grow(points.Len())
+	if err := points.Each(b.Add); err != nil {
+		return c.done(f, errors.Join(err, b.Close()))
+	}
+	return c.done(f, b.Finish(&c.out, c.start(f)))
+}
+
+// MergePoints writes the points that the sources have of a field, with their documents mapped. Trees of one dimension are
+// merged without holding their points; others are collected as by AddPoints.
 func (c *Consumer) MergePoints(f *lucene.FieldInfo, sources []bkd.MergeSource) error {
-	return c.done(f, bkd.Merge(bkd.NewConfig(f), c.maxDoc, sources, &c.out, c.start(f)))
+	return c.done(f, bkd.Merge(bkd.NewConfig(f), c.maxDoc, sources, &c.out, c.spill(f), c.start(f)))
 }
 
 // start returns what announces a field in the metadata.
