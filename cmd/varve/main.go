@@ -48,6 +48,6 @@ real OpenSearch snapshots, and looks into snapshot repositories without a cluste
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(repoCommand())
+	root.AddCommand(serveCommand(), repoCommand())
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -131,7 +132,7 @@ func (n *Node) UpdateSettings(ctx context.Context, names []string, update settin
 				}
 			}
 		}
-		if err := settings.Index.ValidateUpdate(change, ix.Name, ix.State == state.IndexOpen); err != nil {
+		if err := checkUpdate(ix, change); err != nil {
 			return err
 		}
 		next := ix.Settings.Apply(change)
@@ -143,12 +144,12 @@ func (n *Node) UpdateSettings(ctx context.Context, names []string, update settin
 		}
 		replicas, err := next.Int("index.number_of_replicas", 1)
 		if err != nil {
-			return err
+			return illegal(err)
 		}
 		ix.Settings = next
 		ix.SettingsVersion++
 		if ix.Hidden, err = next.Bool("index.hidden", false); err != nil {
-			return err
+			return illegal(err)
 		}
 		if replicas != ix.NumberOfReplicas {
 			ix.NumberOfReplicas = replicas
@@ -159,6 +160,31 @@ func (n *Node) UpdateSettings(ctx context.Context, names []string, update settin
 		}
 		return err
 	})
+}
+
+// checkUpdate refuses changes of settings that an index does not have, or that must not change while it is open.
+func checkUpdate(ix *state.Index, change settings.Settings) error {
+	if ix.State != state.IndexOpen {
+		return illegal(settings.Index.ValidateUpdate(change, ix.Name, false))
+	}
+	var fixed []string
+	for _, k := range change.Keys() {
+		if s := settings.Index.Lookup(k); s != nil && !s.Dynamic && !s.Final {
+			fixed = append(fixed, k)
+		}
+	}
+	if len(fixed) > 0 {
+		for _, k := range fixed {
+			if err := settings.Index.ValidateUpdate(settings.Settings{k: change[k]}, "index", false); err != nil {
+				return illegal(err)
+			}
+		}
+		return apierr.IllegalArgument("Can't update non dynamic settings [[%s]] for open indices [[%s/%s]]", strings.Join(fixed, ", "), ix.Name, ix.UUID)
+	}
+	if err := settings.Index.Validate(change); err != nil {
+		return illegal(err)
+	}
+	return illegal(settings.Index.ValidateUpdate(change, ix.Name, true))
 }
 
 func resizeReplicas(tx *state.Tx, ix *state.Index) {
@@ -197,6 +223,13 @@ type AliasAction struct {
 	Index, Alias             string
 	Settings                 state.Alias
 	MustExist                bool
+}
+
+// AliasesMissing is an alias, or several, that should be there and are not: 404.
+func AliasesMissing(names ...string) error {
+	list := strings.Join(names, ", ")
+	return apierr.New(404, "aliases_not_found_exception", "aliases [%s] missing", list).
+		With("resource.type", "aliases").With("resource.id", list)
 }
 
 // UpdateAliases applies all actions in one step, or none.
@@ -244,8 +277,7 @@ func (n *Node) UpdateAliases(ctx context.Context, actions []AliasAction) error {
 			}
 			if a.Remove {
 				if _, ok := ix.Aliases[a.Alias]; !ok && a.MustExist {
-					return apierr.New(404, "aliases_not_found_exception", "required alias [%s] does not exist", a.Alias).
-						With("resource.type", "aliases").With("resource.id", a.Alias)
+					return AliasesMissing(a.Alias)
 				}
 				delete(ix.Aliases, a.Alias)
 				continue

@@ -51,7 +51,7 @@ func (n *Node) CreateIndex(ctx context.Context, req CreateRequest) (*CreateResul
 		return nil, err
 	}
 	if err := settings.Index.Validate(req.Settings); err != nil {
-		return nil, err
+		return nil, illegal(err)
 	}
 	var made *state.Index
 	err := n.store.Update(ctx, func(tx *state.Tx) error {
@@ -115,15 +115,15 @@ func (n *Node) buildIndex(v *state.View, req CreateRequest) (*state.Index, error
 	}
 	shards, err := req.Settings.Int("index.number_of_shards", 1)
 	if err != nil {
-		return nil, err
+		return nil, illegal(err)
 	}
 	replicas, err := req.Settings.Int("index.number_of_replicas", 1)
 	if err != nil {
-		return nil, err
+		return nil, illegal(err)
 	}
 	routing, err := req.Settings.Int("index.number_of_routing_shards", RoutingNumShards(shards))
 	if err != nil {
-		return nil, err
+		return nil, illegal(err)
 	}
 	if routing < shards || routing%shards != 0 {
 		return nil, apierr.IllegalArgument("the number of source shards [%d] must be a factor of [%d]", shards, routing)
@@ -150,7 +150,7 @@ func (n *Node) buildIndex(v *state.View, req CreateRequest) (*state.Index, error
 		ix.Settings["index.replication.type"] = "DOCUMENT"
 	}
 	if ix.Hidden, err = ix.Settings.Bool("index.hidden", false); err != nil {
-		return nil, err
+		return nil, illegal(err)
 	}
 	if ix.Mapping, err = checkMapping(ix, req.Mapping); err != nil {
 		return nil, err
@@ -163,6 +163,14 @@ func (n *Node) buildIndex(v *state.View, req CreateRequest) (*state.Index, error
 		ix.Aliases[name] = a
 	}
 	return ix, checkWriteAliases(v, ix)
+}
+
+// illegal is an error about what a request asks for, as the API names it.
+func illegal(err error) error {
+	if err == nil || apierr.As(err) != nil {
+		return err
+	}
+	return apierr.IllegalArgument("%v", err)
 }
 
 // checkAlias refuses names that an alias may not have.

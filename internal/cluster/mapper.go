@@ -116,15 +116,12 @@ func checkMapping(meta *state.Index, raw json.RawMessage) (json.RawMessage, erro
 	if m, err = mapping.Merge(nil, m); err != nil {
 		return nil, err
 	}
-	if _, err := indexSort(meta.Settings, &mapper{ix: &Index{}, cur: holding(m)}); err != nil {
+	holder := &mapper{}
+	holder.cur.Store(&current{m: m})
+	if _, err := indexSort(meta.Settings, holder); err != nil {
 		return nil, err
 	}
 	return render(m)
-}
-
-func holding(m *mapping.Mapping) (p atomic.Pointer[current]) {
-	p.Store(&current{m: m})
-	return p
 }
 
 func render(m *mapping.Mapping) (json.RawMessage, error) {
@@ -186,21 +183,28 @@ func MergeTemplateMappings(s settings.Settings, raws []json.RawMessage) (json.Ra
 // errNoMapping says that the index's mapping could not be read.
 var errNoMapping = errors.New("the index's mapping could not be read, so nothing can be written")
 
+// parsed is a document for the engine.
+type parsed struct{ *mapping.ParsedDocument }
+
+// Documents implements shard.Parsed.
+func (p parsed) Documents() []*lucene.Document { return p.Docs }
+
 // Parse implements shard.Parser. New fields go into the mapping of the cluster state first.
-func (mp *mapper) Parse(ctx context.Context, id, routing string, source []byte) (*shard.Parsed, error) {
+func (mp *mapper) Parse(ctx context.Context, id, routing string, source []byte) (shard.Parsed, error) {
 	for {
 		c := mp.cur.Load()
 		if c == nil {
 			return nil, errNoMapping
 		}
-		doc, err := c.m.ParseDocument(id, routing, source)
+		doc, err := c.m.ParseDocument(mapping.Source{ID: id, Routing: routing, JSON: source})
 		if err != nil {
 			return nil, err
 		}
 		if doc.Update == nil {
-			return &shard.Parsed{Docs: doc.Docs}, nil
+			return parsed{doc}, nil
 		}
 		update, err := render(doc.Update)
+		doc.Release()
 		if err != nil {
 			return nil, err
 		}

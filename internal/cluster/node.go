@@ -64,14 +64,10 @@ func (n *Node) Store() *state.Store { return n.store }
 func (n *Node) Start(ctx context.Context) error {
 	sub := n.store.Subscribe()
 	if err := n.reclaim(ctx); err != nil {
-		sub.Close()
 		return err
 	}
 	n.apply(nil, n.store.View())
-	n.work.Go(func() {
-		defer sub.Close()
-		n.follow(sub)
-	})
+	n.work.Go(func() { n.follow(sub) })
 	n.work.Go(n.manage)
 	return nil
 }

@@ -10,15 +10,18 @@ import (
 )
 
 // Parsed is a document made ready for the index.
-type Parsed struct {
-	// Docs are its Lucene documents: nested ones first, the root last. Each has its _id, the root also _source; the
-	// engine adds sequence number, term and version.
-	Docs []*lucene.Document
+type Parsed interface {
+	// Documents are its Lucene documents: nested ones first, the root last.
+	Documents() []*lucene.Document
+	// SetSequence fills in what only the engine knows.
+	SetSequence(seqNo, primaryTerm, version int64)
+	// Release gives back what the documents borrowed, once they are indexed or refused.
+	Release()
 }
 
 // Parser makes Lucene documents of sources. It waits until the mapping has what a new field needs.
 type Parser interface {
-	Parse(ctx context.Context, id, routing string, source []byte) (*Parsed, error)
+	Parse(ctx context.Context, id, routing string, source []byte) (Parsed, error)
 }
 
 // Config describes a shard. Path is its folder, in which lie index/ and translog/.

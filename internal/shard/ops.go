@@ -121,6 +121,7 @@ func (s *Shard) Index(ctx context.Context, op IndexOp) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	defer parsed.Release()
 	if err := s.enter(); err != nil {
 		return Result{}, err
 	}
@@ -174,19 +175,13 @@ func (s *Shard) refused(seqNo int64, cause error) error {
 }
 
 // write puts the documents into Lucene, with what the engine keeps of each.
-func (s *Shard) write(ctx context.Context, p *Parsed, id string, seqNo, term, v int64, fresh bool) error {
-	last := len(p.Docs) - 1
-	if last < 0 {
-		return fmt.Errorf("document [%s] has no Lucene documents", id)
-	}
-	for i, d := range p.Docs {
-		addEngineFields(d, seqNo, term, v, i == last)
-	}
+func (s *Shard) write(ctx context.Context, p Parsed, id string, seqNo, term, v int64, fresh bool) error {
+	p.SetSequence(seqNo, term, v)
 	var err error
 	if fresh {
-		_, err = s.writer.AddDocuments(ctx, p.Docs...)
+		_, err = s.writer.AddDocuments(ctx, p.Documents()...)
 	} else {
-		_, err = s.writer.UpdateDocuments(ctx, idTerm(id), p.Docs...)
+		_, err = s.writer.UpdateDocuments(ctx, idTerm(id), p.Documents()...)
 	}
 	return err
 }
@@ -261,6 +256,7 @@ func (s *Shard) replay(ctx context.Context, op *translog.Operation) error {
 	if err != nil {
 		return fmt.Errorf("replay the document [%s] of operation %d: %w", op.ID, op.SeqNo, err)
 	}
+	defer parsed.Release()
 	if err := s.write(ctx, parsed, op.ID, op.SeqNo, op.PrimaryTerm, op.Version, false); err != nil {
 		return err
 	}

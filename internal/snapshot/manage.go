@@ -225,7 +225,7 @@ func (s *Service) build(v *state.View, job *state.SnapshotJob, parts []*state.Sn
 	global := job.IncludeGlobalState
 	n := &repository.NewSnapshot{Info: repository.SnapshotInfo{
 		SnapshotID: repository.SnapshotID{Name: job.Name, UUID: job.UUID}, IncludeGlobalState: &global,
-		StartTime: job.Started.UnixMilli(), EndTime: now, TotalShards: len(parts), State: repository.StateSuccess,
+		Version: repository.WriteVersion, StartTime: job.Started.UnixMilli(), EndTime: now, TotalShards: len(parts), State: repository.StateSuccess,
 	}}
 	var err error
 	if n.Info.UserMetadata, err = parseUserMetadata(job.UserMetadata); err != nil {

@@ -70,7 +70,6 @@ func New(cfg Config) *Service {
 func (s *Service) Start() {
 	sub := s.store.Subscribe()
 	s.work.Go(func() {
-		defer sub.Close()
 		for {
 			s.wake()
 			if _, _, err := sub.Next(s.ctx); err != nil {

@@ -1,0 +1,603 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/cluster"
+	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/snapshot"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/wildcard"
+	"github.com/varve-search/varve/internal/xcontent"
+	"github.com/varve-search/varve/repository"
+)
+
+func (a *API) routeSnapshots(rt *Router) {
+	rt.Handle("GET", "/_snapshot", a.getRepositories)
+	rt.Handle("GET", "/_snapshot/{repository}", a.getRepositories)
+	rt.Handle("PUT|POST", "/_snapshot/{repository}", a.putRepository)
+	rt.Handle("DELETE", "/_snapshot/{repository}", a.deleteRepository)
+	rt.Handle("POST", "/_snapshot/{repository}/_verify", a.verifyRepository)
+	rt.Handle("POST", "/_snapshot/{repository}/_cleanup", a.cleanupRepository)
+	rt.Handle("PUT|POST", "/_snapshot/{repository}/{snapshot}", a.createSnapshot)
+	rt.Handle("GET", "/_snapshot/{repository}/{snapshot}", a.getSnapshots)
+	rt.Handle("DELETE", "/_snapshot/{repository}/{snapshot}", a.deleteSnapshots)
+	rt.Handle("POST", "/_snapshot/{repository}/{snapshot}/_restore", a.restoreSnapshot)
+	rt.Handle("PUT", "/_snapshot/{repository}/{snapshot}/_clone/{target_snapshot}", a.cloneSnapshot)
+	rt.Handle("GET", "/_snapshot/_status", a.snapshotStatus)
+	rt.Handle("GET", "/_snapshot/{repository}/_status", a.snapshotStatus)
+	rt.Handle("GET", "/_snapshot/{repository}/{snapshot}/_status", a.snapshotStatus)
+}
+
+// managerTimeout reads the time to wait for the manager, under its name now and before.
+func (a *API) managerTimeout(r *Request) error {
+	if r.Has("master_timeout") {
+		if r.Has("cluster_manager_timeout") {
+			return apierr.New(http.StatusBadRequest, "parse_exception", "Please only use one of the request parameters [master_timeout, cluster_manager_timeout].")
+		}
+		r.Warn("Parameter [master_timeout] is deprecated and will be removed in 3.0. To support inclusive language, please use [cluster_manager_timeout] instead.")
+	}
+	for _, name := range []string{"master_timeout", "cluster_manager_timeout", "timeout"} {
+		if _, err := r.Time(name, 30*time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func repositoryObject(rec *state.Repository) *xcontent.Object {
+	set := &xcontent.Object{}
+	for _, k := range rec.Settings.Keys() {
+		if !settings.IsSecret(k) {
+			set.Add(k, rec.Settings[k])
+		}
+	}
+	o := xcontent.Obj("type", rec.Type)
+	if rec.UUID != "" && rec.UUID != "_na_" {
+		o.Add("uuid", rec.UUID)
+	}
+	return o.Add("settings", set)
+}
+
+// repositories returns the registered ones that names and wildcards choose.
+func (a *API) repositories(patterns []string) ([]*state.Repository, error) {
+	all := a.view().Repositories()
+	if len(patterns) == 0 || slices.Equal(patterns, []string{"_all"}) {
+		return all, nil
+	}
+	names := make([]string, len(all))
+	for i, r := range all {
+		names[i] = r.Name
+	}
+	var out []*state.Repository
+	for _, p := range patterns {
+		found := wildcard.MatchNames(names, p)
+		if len(found) == 0 && !strings.Contains(p, "*") {
+			return nil, apierr.RepositoryMissing(p)
+		}
+		for _, r := range all {
+			if slices.Contains(found, r.Name) && !slices.Contains(out, r) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (a *API) getRepositories(r *Request) (*Response, error) {
+	r.Ignore("local")
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	list, err := a.repositories(r.List("repository"))
+	if err != nil {
+		return nil, err
+	}
+	o := &xcontent.Object{}
+	for _, rec := range list {
+		o.Add(rec.Name, repositoryObject(rec))
+	}
+	return OK(o)
+}
+
+func (a *API) putRepository(r *Request) (*Response, error) {
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	verify, err := r.Bool("verify", true)
+	if err != nil {
+		return nil, err
+	}
+	body, err := r.BodyObject()
+	if err != nil {
+		return nil, err
+	}
+	typ, _ := body["type"].(string)
+	if typ == "" {
+		return nil, apierr.Validation("type is missing")
+	}
+	cfg := settings.Settings{}
+	if raw, ok := body["settings"].(map[string]any); ok {
+		if cfg, err = settings.FromMap(raw); err != nil {
+			return nil, apierr.IllegalArgument("the repository's settings: %v", err)
+		}
+	}
+	if err := a.Snapshots.PutRepository(r.Context(), r.Param("repository"), typ, cfg, verify); err != nil {
+		return nil, err
+	}
+	return Acknowledged()
+}
+
+func (a *API) deleteRepository(r *Request) (*Response, error) {
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	list, err := a.repositories(r.List("repository"))
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(list))
+	for i, rec := range list {
+		names[i] = rec.Name
+	}
+	if len(names) == 0 && !strings.Contains(r.Param("repository"), "*") {
+		return nil, apierr.RepositoryMissing(r.Param("repository"))
+	}
+	if err := a.Snapshots.DeleteRepositories(r.Context(), names); err != nil {
+		return nil, err
+	}
+	return Acknowledged()
+}
+
+func (a *API) verifyRepository(r *Request) (*Response, error) {
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	nodes, err := a.Snapshots.VerifyRepository(r.Context(), r.Param("repository"))
+	if err != nil {
+		return nil, err
+	}
+	o := &xcontent.Object{}
+	for _, n := range nodes {
+		o.Add(n.ID, xcontent.Obj("name", n.Name))
+	}
+	return OK(xcontent.Obj("nodes", o))
+}
+
+func (a *API) cleanupRepository(r *Request) (*Response, error) {
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	report, err := a.Snapshots.Cleanup(r.Context(), r.Param("repository"))
+	if err != nil {
+		return nil, err
+	}
+	return OK(xcontent.Obj("results", xcontent.Obj("deleted_bytes", report.DeletedBytes, "deleted_blobs", report.Deleted)))
+}
+
+// body decodes the body as an ordered object; nil if there is none.
+func (r *Request) object() (*xcontent.Object, error) {
+	if len(bytes.TrimSpace(r.Body)) == 0 {
+		return nil, nil
+	}
+	v, err := xcontent.Decode(r.Body)
+	if err != nil {
+		return nil, apierr.Parsing("the request body is not JSON: %v", err)
+	}
+	o, ok := v.(*xcontent.Object)
+	if !ok {
+		return nil, apierr.Parsing("the request body is not a JSON object")
+	}
+	return o, nil
+}
+
+// names reads a list of names: an array, or text with commas.
+func names(key string, v any) ([]string, error) {
+	switch v := v.(type) {
+	case string:
+		return wildcard.Split(v), nil
+	case []any:
+		out := make([]string, 0, len(v))
+		for _, e := range v {
+			s, ok := e.(string)
+			if !ok {
+				return nil, apierr.IllegalArgument("malformed %s section, should be an array of strings", key)
+			}
+			out = append(out, s)
+		}
+		return out, nil
+	}
+	return nil, apierr.IllegalArgument("malformed %s section, should be an array of strings", key)
+}
+
+func boolean(key string, v any) (bool, error) {
+	switch v := v.(type) {
+	case bool:
+		return v, nil
+	case string:
+		if v == "true" || v == "false" {
+			return v == "true", nil
+		}
+	}
+	return false, apierr.IllegalArgument("Failed to parse value [%v] of [%s] as only [true] or [false] are allowed.", v, key)
+}
+
+func (a *API) createSnapshot(r *Request) (*Response, error) {
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	wait, err := r.Bool("wait_for_completion", false)
+	if err != nil {
+		return nil, err
+	}
+	req := snapshot.CreateRequest{Repository: r.Param("repository"), Snapshot: r.Param("snapshot"), IncludeGlobalState: true, Options: wildcard.StrictExpandOpen}
+	req.Options.ExpandHidden = true
+	o, err := r.object()
+	if err != nil {
+		return nil, err
+	}
+	if err := readCreate(o, &req); err != nil {
+		return nil, err
+	}
+	uuid, err := a.Snapshots.Create(r.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	if !wait {
+		return OK(xcontent.Obj("accepted", true))
+	}
+	info, err := a.Snapshots.Wait(r.Context(), uuid)
+	if err != nil {
+		return nil, err
+	}
+	return OK(xcontent.Obj("snapshot", infoObject(info)))
+}
+
+func readCreate(o *xcontent.Object, req *snapshot.CreateRequest) error {
+	if o == nil {
+		return nil
+	}
+	for _, m := range o.Members {
+		var err error
+		switch m.Key {
+		case "indices":
+			req.Indices, err = names("indices", m.Value)
+		case "partial":
+			req.Partial, err = boolean(m.Key, m.Value)
+		case "include_global_state":
+			req.IncludeGlobalState, err = boolean(m.Key, m.Value)
+		case "ignore_unavailable":
+			req.Options.IgnoreUnavailable, err = boolean(m.Key, m.Value)
+		case "allow_no_indices":
+			req.Options.AllowNoIndices, err = boolean(m.Key, m.Value)
+		case "expand_wildcards":
+			s, _ := m.Value.(string)
+			req.Options, err = req.Options.WithExpandWildcards(s)
+		case "metadata":
+			if _, ok := m.Value.(*xcontent.Object); !ok && m.Value != nil {
+				return apierr.IllegalArgument("malformed metadata, should be an object")
+			}
+			req.Metadata, err = json.Marshal(m.Value)
+			if err == nil && len(req.Metadata) > 1024 {
+				return apierr.Validation("metadata must be smaller than 1024 bytes, but was [" + strconv.Itoa(len(req.Metadata)) + "]")
+			}
+		case "settings", "feature_states":
+		default:
+			return apierr.IllegalArgument("Unknown parameter %s", m.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *API) cloneSnapshot(r *Request) (*Response, error) {
+	return nil, apierr.NotImplemented("cloning a snapshot is not built in this server yet: [%s:%s] to [%s]", r.Param("repository"), r.Param("snapshot"), r.Param("target_snapshot"))
+}
+
+func (a *API) deleteSnapshots(r *Request) (*Response, error) {
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	if err := a.Snapshots.Delete(r.Context(), r.Param("repository"), r.List("snapshot")); err != nil {
+		return nil, err
+	}
+	return Acknowledged()
+}
+
+const isoMillis = "2006-01-02T15:04:05.000Z"
+
+func isoTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(isoMillis) }
+
+// infoObject renders a snapshot that is done.
+func infoObject(i *repository.SnapshotInfo) *xcontent.Object {
+	o := xcontent.Obj("snapshot", i.Name, "uuid", i.UUID, "version_id", i.Version.ID(), "version", i.Version.String(), "remote_store_index_shallow_copy", i.Shallow(),
+		"indices", emptyNotNull(i.Indices), "data_streams", emptyNotNull(i.DataStreams))
+	if i.IncludeGlobalState != nil {
+		o.Add("include_global_state", *i.IncludeGlobalState)
+	}
+	if i.UserMetadata != nil {
+		o.Add("metadata", i.UserMetadata)
+	}
+	o.Add("state", i.State.String())
+	if i.Reason != "" {
+		o.Add("reason", i.Reason)
+	}
+	o.Add("start_time", isoTime(i.StartTime)).Add("start_time_in_millis", i.StartTime)
+	o.Add("end_time", isoTime(i.EndTime)).Add("end_time_in_millis", i.EndTime).Add("duration_in_millis", max(0, i.EndTime-i.StartTime))
+	failures := []any{}
+	for _, f := range i.Failures {
+		failures = append(failures, xcontent.Obj("index", f.Index, "index_uuid", f.Index, "shard_id", f.Shard, "reason", f.Reason, "node_id", f.NodeID, "status", f.Status))
+	}
+	o.Add("failures", failures)
+	return o.Add("shards", xcontent.Obj("total", i.TotalShards, "failed", i.TotalShards-i.SuccessfulShards, "successful", i.SuccessfulShards))
+}
+
+func emptyNotNull(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// entryObject renders a snapshot of a list.
+func entryObject(e snapshot.Entry, verbose bool) *xcontent.Object {
+	switch {
+	case e.Job != nil:
+		indices := []string{}
+		for _, ix := range e.Job.Indices {
+			indices = append(indices, ix.Name)
+		}
+		o := xcontent.Obj("snapshot", e.ID.Name, "uuid", e.ID.UUID)
+		if verbose {
+			o.Add("version_id", repository.WriteVersion.ID()).Add("version", repository.WriteVersion.String())
+			o.Add("remote_store_index_shallow_copy", false)
+		}
+		o.Add("indices", indices).Add("data_streams", []string{})
+		if verbose {
+			o.Add("include_global_state", e.Job.IncludeGlobalState)
+			if len(e.Job.UserMetadata) > 0 {
+				o.Add("metadata", e.Job.UserMetadata)
+			}
+		}
+		o.Add("state", e.State)
+		if verbose {
+			ms := e.Job.Started.UnixMilli()
+			o.Add("start_time", isoTime(ms)).Add("start_time_in_millis", ms).Add("end_time", isoTime(0)).Add("end_time_in_millis", 0).Add("duration_in_millis", 0)
+			o.Add("failures", []any{}).Add("shards", xcontent.Obj("total", 0, "failed", 0, "successful", 0))
+		}
+		return o
+	case e.Info != nil && verbose:
+		return infoObject(e.Info)
+	}
+	return xcontent.Obj("snapshot", e.ID.Name, "uuid", e.ID.UUID, "indices", emptyNotNull(e.Indices), "data_streams", []string{}, "state", e.State)
+}
+
+func (a *API) getSnapshots(r *Request) (*Response, error) {
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	verbose, err := r.Bool("verbose", true)
+	if err != nil {
+		return nil, err
+	}
+	ignore, err := r.Bool("ignore_unavailable", false)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := a.Snapshots.List(r.Context(), r.Param("repository"), r.List("snapshot"), ignore, verbose)
+	if err != nil {
+		return nil, err
+	}
+	list := []any{}
+	for _, e := range entries {
+		list = append(list, entryObject(e, verbose))
+	}
+	return OK(xcontent.Obj("snapshots", list))
+}
+
+func (a *API) restoreSnapshot(r *Request) (*Response, error) {
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	wait, err := r.Bool("wait_for_completion", false)
+	if err != nil {
+		return nil, err
+	}
+	req := snapshot.RestoreRequest{Repository: r.Param("repository"), Snapshot: r.Param("snapshot"), IncludeAliases: true}
+	o, err := r.object()
+	if err != nil {
+		return nil, err
+	}
+	if err := readRestore(o, &req); err != nil {
+		return nil, err
+	}
+	res, err := a.Snapshots.Restore(r.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range res.Warnings {
+		r.Warn(w)
+	}
+	if !wait {
+		return OK(xcontent.Obj("accepted", true))
+	}
+	if err := a.Snapshots.WaitRestore(r.Context(), res); err != nil {
+		return nil, err
+	}
+	return OK(xcontent.Obj("snapshot", xcontent.Obj("snapshot", res.Snapshot, "indices", emptyNotNull(res.Indices),
+		"shards", xcontent.Obj("total", res.Total, "failed", res.Failed, "successful", res.Total-res.Failed))))
+}
+
+func readRestore(o *xcontent.Object, req *snapshot.RestoreRequest) error {
+	if o == nil {
+		return nil
+	}
+	for _, m := range o.Members {
+		var err error
+		text, _ := m.Value.(string)
+		switch m.Key {
+		case "indices":
+			req.Indices, err = names("indices", m.Value)
+		case "ignore_unavailable":
+			req.IgnoreUnavailable, err = boolean(m.Key, m.Value)
+		case "partial":
+			req.Partial, err = boolean(m.Key, m.Value)
+		case "include_global_state":
+			req.IncludeGlobalState, err = boolean(m.Key, m.Value)
+		case "include_aliases":
+			req.IncludeAliases, err = boolean(m.Key, m.Value)
+		case "rename_pattern":
+			req.RenamePattern = text
+		case "rename_replacement":
+			req.RenameReplacement = text
+		case "rename_alias_pattern":
+			req.RenameAliasPattern = text
+		case "rename_alias_replacement":
+			req.RenameAliasReplacement = text
+		case "index_settings":
+			var raw []byte
+			if raw, err = json.Marshal(m.Value); err == nil {
+				req.IndexSettings, err = settings.Parse(raw)
+				req.IndexSettings = cluster.Normalize(req.IndexSettings)
+			}
+		case "ignore_index_settings":
+			req.IgnoreIndexSettings, err = names(m.Key, m.Value)
+		case "storage_type":
+			if text != "local" {
+				return apierr.NotImplemented("restoring with storage_type [%s] is not built in this server yet; it has [local]", text)
+			}
+		case "allow_no_indices", "expand_wildcards":
+		default:
+			return apierr.IllegalArgument("Unknown parameter %s", m.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *API) snapshotStatus(r *Request) (*Response, error) {
+	if err := a.managerTimeout(r); err != nil {
+		return nil, err
+	}
+	ignore, err := r.Bool("ignore_unavailable", false)
+	if err != nil {
+		return nil, err
+	}
+	repo, snaps := r.Param("repository"), r.List("snapshot")
+	if repo == "_all" {
+		repo = ""
+	}
+	var list []snapshot.Status
+	if len(snaps) == 0 {
+		if repo != "" && a.view().Repository(repo) == nil {
+			return nil, apierr.RepositoryMissing(repo)
+		}
+		list = a.Snapshots.Current(repo)
+	} else if list, err = a.Snapshots.Status(r.Context(), repo, snaps, ignore); err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, s := range list {
+		out = append(out, statusObject(s))
+	}
+	return OK(xcontent.Obj("snapshots", out))
+}
+
+// sums add up the numbers of shards.
+type sums struct {
+	stages               map[string]int
+	total                int
+	incFiles, incBytes   int64
+	allFiles, allBytes   int64
+	doneFiles, doneBytes int64
+	start, end           int64
+}
+
+func (s *sums) add(sh snapshot.ShardStatus) {
+	if s.stages == nil {
+		s.stages = map[string]int{}
+	}
+	s.stages[sh.Stage]++
+	s.total++
+	n := sh.Numbers
+	s.incFiles += int64(n.IncrementalFiles)
+	s.incBytes += n.IncrementalBytes
+	s.allFiles += int64(n.TotalFiles)
+	s.allBytes += n.TotalBytes
+	s.doneFiles += sh.DoneFiles
+	s.doneBytes += sh.DoneBytes
+	if n.Start > 0 && (s.start == 0 || n.Start < s.start) {
+		s.start = n.Start
+	}
+	s.end = max(s.end, n.Start+n.Time)
+}
+
+func (s *sums) shards() *xcontent.Object {
+	return xcontent.Obj("initializing", s.stages["INIT"], "started", s.stages["STARTED"], "finalizing", s.stages["FINALIZE"], "done", s.stages["DONE"],
+		"failed", s.stages["FAILURE"], "total", s.total)
+}
+
+func (s *sums) stats() *xcontent.Object {
+	o := xcontent.Obj("incremental", xcontent.Obj("file_count", s.incFiles, "size_in_bytes", s.incBytes))
+	if s.doneFiles != s.incFiles {
+		o.Add("processed", xcontent.Obj("file_count", s.doneFiles, "size_in_bytes", s.doneBytes))
+	}
+	return o.Add("total", xcontent.Obj("file_count", s.allFiles, "size_in_bytes", s.allBytes)).
+		Add("start_time_in_millis", s.start).Add("time_in_millis", max(0, s.end-s.start))
+}
+
+func statusObject(st snapshot.Status) *xcontent.Object {
+	var all sums
+	indices := &xcontent.Object{}
+	for _, name := range sortedKeys(st.Indices) {
+		var one sums
+		shards := &xcontent.Object{}
+		ids := make([]int, 0, len(st.Indices[name]))
+		for id := range st.Indices[name] {
+			ids = append(ids, id)
+		}
+		slices.Sort(ids)
+		for _, id := range ids {
+			sh := st.Indices[name][id]
+			one.add(sh)
+			all.add(sh)
+			var alone sums
+			alone.add(sh)
+			o := xcontent.Obj("stage", sh.Stage, "stats", alone.stats())
+			if sh.Node != "" && sh.Stage != "DONE" {
+				o.Add("node", sh.Node)
+			}
+			if sh.Reason != "" {
+				o.Add("reason", sh.Reason)
+			}
+			shards.Add(strconv.Itoa(id), o)
+		}
+		indices.Add(name, xcontent.Obj("shards_stats", one.shards(), "stats", one.stats(), "shards", shards))
+	}
+	if st.Start > 0 {
+		all.start = st.Start
+		all.end = max(all.end, st.End)
+	}
+	return xcontent.Obj("snapshot", st.ID.Name, "repository", st.Repository, "uuid", st.ID.UUID, "state", st.State,
+		"include_global_state", st.IncludeGlobalState, "shards_stats", all.shards(), "stats", all.stats(), "indices", indices)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
