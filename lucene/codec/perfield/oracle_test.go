@@ -122,7 +122,9 @@ func dump(terms lucene.Terms, w io.Writer, impacts bool) error {
 					line = append(append(line, ','), hexOf(pe.Payload())...)
 				}
 			}
-			w.Write(append(line, '\n'))
+			if _, err := w.Write(append(line, '\n')); err != nil {
+				return err
+			}
 		}
 		if !impacts || terms.IndexOptions() < lucene.IndexDocsAndFreqs || df <= 128 {
 			continue
