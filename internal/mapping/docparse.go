@@ -278,17 +278,17 @@ func (d *docParser) objectValue(o *Object, name string) error {
 
 func (d *docParser) metadataValue(f *Field) error {
 	if f.name != "_doc_count" {
-		return apierr.MapperParsing("Field [%s] is a metadata field and cannot be added inside a document. Use the index API request parameters.", f.name)
+		return d.fieldError(f, apierr.MapperParsing("Field [%s] is a metadata field and cannot be added inside a document. Use the index API request parameters.", f.name))
 	}
 	if d.json.kind != tokNumber {
-		return d.fieldError(f, "_doc_count", apierr.New(400, "parsing_exception", "Failed to parse object: expecting token of type [VALUE_NUMBER] but found [%s]", d.json.kind))
+		return d.fieldError(f, apierr.New(400, "parsing_exception", "Failed to parse object: expecting token of type [VALUE_NUMBER] but found [%s]", d.json.kind))
 	}
 	v, err := numberByName("long").integerToken(&d.json, false)
 	if err == nil && v <= 0 {
 		err = apierr.IllegalArgument("Field [_doc_count] must be a positive integer.")
 	}
 	if err != nil {
-		return d.fieldError(f, "_doc_count", err)
+		return d.fieldError(f, err)
 	}
 	d.add(lucene.Field{Name: "_doc_count", Type: docCountSchema, Num: v})
 	return nil
@@ -299,7 +299,6 @@ func (d *docParser) field(f *Field) error {
 	if f.def.kind == KindGeoPoint {
 		return f.def.parse(d, f) // which brings its own errors and feeds its multi-fields itself
 	}
-	start := d.json.start
 	err := f.broken
 	if err == nil {
 		err = f.def.parse(d, f)
@@ -307,7 +306,7 @@ func (d *docParser) field(f *Field) error {
 		err = f.Usable()
 	}
 	if err != nil && !(d.m.index.IgnoreMalformed && !f.def.opaque && f.broken == nil) {
-		return d.fieldErrorAt(f, f.def.name, err, start)
+		return d.fieldError(f, err)
 	}
 	return d.parseMulti(f)
 }
@@ -321,41 +320,42 @@ func (d *docParser) parseMulti(f *Field) error {
 	return nil
 }
 
-func (d *docParser) fieldError(f *Field, typ string, cause error) error {
-	return d.fieldErrorAt(f, typ, cause, d.json.start)
-}
-
-// fieldErrorAt tells which field of which document could not be parsed, and what its value looks like.
-func (d *docParser) fieldErrorAt(f *Field, typ string, cause error, start int) error {
-	head := fmt.Sprintf("failed to parse field [%s] of type [%s] in document with id '%s'. ", f.name, typ, d.src.ID)
-	preview, ok := preview(d.src.JSON[start:])
+// fieldError tells which field of which document could not be parsed, and what the value looks like that
+// the parser stands at.
+func (d *docParser) fieldError(f *Field, cause error) error {
+	head := fmt.Sprintf("failed to parse field [%s] of type [%s] in document with id '%s'. ", f.name, f.def.name, d.src.ID)
+	preview, ok := d.json.preview(f.def.kind == KindFloat || f.def.kind == KindHalfFloat)
 	if !ok {
 		return apierr.MapperParsing("%sCould not parse field value preview,", head).Because(cause)
 	}
 	return apierr.MapperParsing("%sPreview of field's value: '%s'", head, preview).Because(cause)
 }
 
-// preview prints the value at the start of a text as Java would.
-func preview(in []byte) (string, bool) {
-	var p jsonParser
-	p.reset(in)
-	if err := p.next(); err != nil {
-		return "", false
-	}
+// preview prints the current value as Java would; single says that numbers were read as floats.
+func (p *jsonParser) preview(single bool) (string, bool) {
 	switch p.kind {
-	case tokString, tokNumber:
+	case tokNumber:
+		if !p.isFloat() {
+			return string(p.text), true
+		}
+		if f := p.double(); single {
+			return javaFloat(float64(float32(f)), 32), true
+		}
+		return javaDouble(p.double()), true
+	case tokString, tokTrue, tokFalse:
 		return string(p.text), true
-	case tokTrue, tokFalse, tokNull:
-		return string(p.text), true
+	case tokObjectStart, tokArrayStart:
+		start := p.start
+		if err := p.skip(); err != nil {
+			return "", false
+		}
+		v, err := xcontent.Decode(p.in[start:p.pos])
+		if err != nil {
+			return "", false
+		}
+		return javaValue(v), true
 	}
-	if err := p.skip(); err != nil {
-		return "", false
-	}
-	v, err := xcontent.Decode(in[:p.pos])
-	if err != nil {
-		return "", false
-	}
-	return javaValue(v), true
+	return "null", true
 }
 
 // textOrNull returns the current value as text; ok is false for null. Objects and arrays are refused.
@@ -375,15 +375,7 @@ func (d *docParser) textOrNull() (text []byte, ok bool, err error) {
 
 // location returns line and column of the current token.
 func (p *jsonParser) location() string {
-	line, col := 1, 1
-	for _, c := range p.in[:min(p.start, len(p.in))] {
-		if c == '\n' {
-			line++
-			col = 1
-		} else {
-			col++
-		}
-	}
+	line, col := p.place(p.start)
 	return fmt.Sprintf("%d:%d", line, col)
 }
 
@@ -744,6 +736,11 @@ func (d *docParser) dynamicUpdate() (*Mapping, error) {
 		a, b := old, dyn.node
 		if i > 0 && d.dynamics[0].path != dyn.path {
 			a, b = b, a // in which order OpenSearch compares them
+		}
+		if f, ok := a.(*Field); ok && i > 0 && d.dynamics[0].path != dyn.path {
+			if _, isObject := b.(*Object); isObject {
+				return nil, apierr.IllegalArgument("mapper [%s] cannot be changed from type [%s] to [ObjectMapper]", f.name, f.def.name)
+			}
 		}
 		merged, err := mergeNode(a, b, mergeUpdate)
 		if err != nil {

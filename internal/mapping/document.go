@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"strings"
+
 	"github.com/varve-search/varve/internal/uid"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/analysis"
@@ -129,16 +131,22 @@ func (d *docParser) fieldName(f *Field) {
 	if !d.m.metadata.fieldNames.value {
 		return
 	}
-	d.targets(func(b *docBuilder) {
-		if b.names[f.name] {
-			return
-		}
-		if b.names == nil {
-			b.names = map[string]bool{}
-		}
-		b.names[f.name] = true
-		b.doc.Fields = append(b.doc.Fields, lucene.Field{Name: "_field_names", Type: fieldNamesSchema, Term: []byte(f.name)})
-	})
+	d.targets(func(b *docBuilder) { b.fieldName(f.name) })
+}
+
+// fieldName notes a name and those of the objects above it.
+func (b *docBuilder) fieldName(name string) {
+	if b.names[name] {
+		return
+	}
+	if b.names == nil {
+		b.names = map[string]bool{}
+	}
+	b.names[name] = true
+	b.doc.Fields = append(b.doc.Fields, lucene.Field{Name: "_field_names", Type: fieldNamesSchema, Term: []byte(name)})
+	if i := strings.LastIndexByte(name, '.'); i > 0 {
+		b.fieldName(name[:i])
+	}
 }
 
 // ignored notes a field whose malformed value was left out.
@@ -192,6 +200,9 @@ func (d *docParser) begin(src Source) error {
 	if src.Routing != "" {
 		r := []byte(src.Routing)
 		b.Fields = append(b.Fields, lucene.Field{Name: "_routing", Type: routingSchema, Term: r, Stored: lucene.StoredValue{Kind: lucene.StoredString, Bytes: r}})
+		if d.m.metadata.fieldNames.value {
+			d.root.fieldName("_routing")
+		}
 	}
 	kept, err := d.m.filterSource(src.JSON)
 	if err != nil {

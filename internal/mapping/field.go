@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/dateformat"
@@ -206,6 +207,7 @@ func newField(c *parseContext, def *typeDef, simple string, node *xcontent.Objec
 	}
 	if c.format != "" && def.kind == KindDate {
 		f.set["format"] = c.format
+		f.set["print_format"], _, _ = strings.Cut(c.format, "||")
 	}
 	if err := f.parseParams(c, node); err != nil {
 		return nil, err

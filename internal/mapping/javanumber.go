@@ -122,7 +122,7 @@ func decimalOf(s string) (*big.Rat, bool) {
 func wholeOf(s string, coerce bool) (*big.Int, error) {
 	r, ok := decimalOf(s)
 	if !ok {
-		return nil, numberFormat(s)
+		return nil, apierr.IllegalArgument("For input string: %q", s)
 	}
 	if !r.IsInt() && !coerce {
 		return nil, apierr.IllegalArgument("Value [%s] has a decimal part", s)

@@ -31,6 +31,22 @@ var tokenNames = [...]string{"null", "START_OBJECT", "END_OBJECT", "START_ARRAY"
 
 func (k tokenKind) String() string { return tokenNames[k] }
 
+// tokenName is Jackson's name of the current token.
+func (p *jsonParser) tokenName() string {
+	switch p.kind {
+	case tokTrue:
+		return "VALUE_TRUE"
+	case tokFalse:
+		return "VALUE_FALSE"
+	case tokNumber:
+		if p.isFloat() {
+			return "VALUE_NUMBER_FLOAT"
+		}
+		return "VALUE_NUMBER_INT"
+	}
+	return p.kind.String()
+}
+
 func (k tokenKind) isValue() bool { return k >= tokString }
 
 // maxJSONDepth bounds the nesting of a document, as OpenSearch's parser does.
@@ -54,6 +70,7 @@ type jsonLevel struct {
 	object bool
 	comma  bool
 	seen   int // length of parser.seen when the object began
+	start  int // of the opening bracket
 	many   map[string]struct{}
 }
 
@@ -64,8 +81,20 @@ func (p *jsonParser) reset(in []byte) {
 }
 
 func (p *jsonParser) fail(format string, args ...any) error {
-	line, col := 1, 1
-	for _, c := range p.in[:min(p.pos, len(p.in))] {
+	return apierr.New(400, "json_parse_exception", "%s\n at [Source: %s; %s]", fmt.Sprintf(format, args...), redacted, p.lineAndColumn(p.pos))
+}
+
+// redacted stands for the source in messages.
+const redacted = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)"
+
+func (p *jsonParser) lineAndColumn(pos int) string {
+	line, col := p.place(pos)
+	return fmt.Sprintf("line: %d, column: %d", line, col)
+}
+
+func (p *jsonParser) place(pos int) (line, col int) {
+	line, col = 1, 1
+	for _, c := range p.in[:min(pos, len(p.in))] {
 		if c == '\n' {
 			line++
 			col = 1
@@ -73,8 +102,14 @@ func (p *jsonParser) fail(format string, args ...any) error {
 			col++
 		}
 	}
-	return apierr.New(400, "json_parse_exception", "%s\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: %d, column: %d]",
-		fmt.Sprintf(format, args...), line, col)
+	return line, col
+}
+
+func (l *jsonLevel) kind() string {
+	if l.object {
+		return "Object"
+	}
+	return "Array"
 }
 
 func (p *jsonParser) space() {
@@ -94,8 +129,9 @@ func (p *jsonParser) next() error {
 	p.start = p.pos
 	if p.pos >= len(p.in) {
 		if len(p.stack) > 0 {
-			return apierr.New(400, "json_e_o_f_exception", "Unexpected end-of-input: expected close marker for %s",
-				map[bool]string{true: "Object", false: "Array"}[p.stack[len(p.stack)-1].object])
+			top := &p.stack[len(p.stack)-1]
+			return apierr.New(400, "json_e_o_f_exception", "Unexpected end-of-input: expected close marker for %s (start marker at [Source: %s; %s])\n at [Source: %s; %s]",
+				top.kind(), redacted, p.lineAndColumn(top.start), redacted, p.lineAndColumn(p.pos))
 		}
 		p.kind = tokNone
 		return nil
@@ -118,10 +154,17 @@ func (p *jsonParser) next() error {
 		p.stack = p.stack[:len(p.stack)-1]
 		return nil
 	}
+	if c == '}' || c == ']' {
+		want := byte(']')
+		if top.object {
+			want = '}'
+		}
+		return p.fail("Unexpected close marker '%c': expected '%c' (for %s starting at [Source: %s; %s])", c, want, top.kind(), redacted, p.lineAndColumn(top.start))
+	}
 	if top.comma {
 		if c != ',' {
 			return p.fail("Unexpected character ('%s' (code %d)): was expecting comma to separate %s entries", printable(c), c,
-				map[bool]string{true: "Object", false: "Array"}[top.object])
+				top.kind())
 		}
 		p.pos++
 		p.space()
@@ -203,7 +246,7 @@ func (p *jsonParser) open(object bool) error {
 			len(p.stack)+1, maxJSONDepth)
 	}
 	p.pos++
-	p.stack = append(p.stack, jsonLevel{object: object, seen: len(p.seen)})
+	p.stack = append(p.stack, jsonLevel{object: object, seen: len(p.seen), start: p.pos - 1})
 	p.kind = tokArrayStart
 	if object {
 		p.kind = tokObjectStart

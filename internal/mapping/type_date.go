@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -20,7 +21,8 @@ func dateType(name string) *typeDef {
 }
 
 func nullablePrintFormat() *param {
-	p := stringParam("print_format", false, dateformat.Default)
+	first, _, _ := strings.Cut(dateformat.Default, "||")
+	p := stringParam("print_format", false, first)
 	p.nullable = true
 	return p
 }

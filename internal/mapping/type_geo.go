@@ -132,7 +132,7 @@ func geoError(format string, args ...any) error {
 	return apierr.New(400, "parse_exception", format, args...)
 }
 
-const invalidGeoFields = "field must be either [lat|lon], [geohash], or [type|coordinates]"
+const invalidGeoFields = "field must be either [lon|lat], [type|coordinates], or [geohash]"
 
 // parseGeoPoint reads one point in any notation; an array is [lon, lat].
 func parseGeoPoint(p *jsonParser, ignoreZ bool) (GeoPoint, error) {
@@ -317,7 +317,8 @@ func parseGeohash(s string) (GeoPoint, error) {
 	for _, c := range s {
 		v := strings.IndexRune(geohashAlphabet, c)
 		if v < 0 {
-			return GeoPoint{}, geoError("unsupported symbol [%c] in geohash [%s]", c, s)
+			cause := apierr.IllegalArgument("unsupported symbol [%c] in geohash [%s]", c, s)
+			return GeoPoint{}, geoError("%s", cause.Reason).(*apierr.Error).Because(cause)
 		}
 		for bit := 4; bit >= 0; bit-- {
 			b := uint64(v>>bit) & 1
@@ -457,19 +458,21 @@ func (f *Field) readPoints(p *jsonParser) ([]GeoPoint, error) {
 			if err := p.next(); err != nil {
 				return nil, err
 			}
-			if p.kind == tokArrayEnd {
+			if p.kind == tokArrayEnd && len(v) > 1 {
 				break
 			}
 			if p.kind != tokNumber {
-				return fail(geoError("numeric value expected"))
+				err := notANumber(p, "Double")
+				if p.kind == tokArrayEnd {
+					return nil, err
+				}
+				return fail(err)
 			}
 			v = append(v, p.double())
 		}
 		switch {
-		case len(v) < 2:
-			return nil, geoError("[geo_point] field type should have at least two dimensions")
 		case len(v) > 3:
-			return nil, geoError("[geo_point] field type does not accept more than 3 values")
+			return nil, geoError("field type does not accept > 3 dimensions")
 		case len(v) == 3 && !ignoreZ:
 			return nil, zValueError(v[2])
 		}

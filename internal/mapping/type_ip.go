@@ -3,6 +3,7 @@ package mapping
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"sort"
 	"strings"
@@ -38,7 +39,7 @@ func ipType() *typeDef {
 // ParseIP returns the 16 bytes of an IPv6 address, or of an IPv4 address mapped into IPv6.
 func ParseIP(s string) ([]byte, error) {
 	a, err := netip.ParseAddr(s)
-	if err != nil || a.Zone() != "" {
+	if err != nil {
 		return nil, apierr.IllegalArgument("'%s' is not an IP string literal.", s)
 	}
 	b := a.As16()
@@ -101,7 +102,7 @@ func parseBinary(d *docParser, f *Field) error {
 		return nil
 	case tokString:
 	default:
-		return p.fail("Current token (%s) not VALUE_STRING or VALUE_EMBEDDED_OBJECT, can not access as binary", p.kind)
+		return p.fail("Current token (%s) not VALUE_STRING or VALUE_EMBEDDED_OBJECT, can not access as binary", p.tokenName())
 	}
 	value, err := base64.StdEncoding.DecodeString(strings.Map(func(r rune) rune {
 		if r == ' ' || r == '\n' || r == '\r' || r == '\t' {
@@ -110,7 +111,7 @@ func parseBinary(d *docParser, f *Field) error {
 		return r
 	}, string(p.text)))
 	if err != nil {
-		return p.fail("Failed to decode VALUE_STRING as base64 (MIME-NO-LINEFEEDS): %s", err)
+		return p.fail("Failed to decode VALUE_STRING as base64 (MIME-NO-LINEFEEDS): %s", base64Error(p.text))
 	}
 	if f.stored {
 		d.add(lucene.Field{Name: f.name, Type: f.schema, NoDocValue: true, Stored: lucene.StoredValue{Kind: lucene.StoredBytes, Bytes: value}})
@@ -121,6 +122,15 @@ func parseBinary(d *docParser, f *Field) error {
 		d.fieldName(f)
 	}
 	return nil
+}
+
+func base64Error(text []byte) string {
+	for _, c := range string(text) {
+		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \n\r\t", c) {
+			return fmt.Sprintf("Illegal character '%c' (code 0x%x) in base64 content", c, c)
+		}
+	}
+	return "Unexpected end-of-String in base64 content"
 }
 
 // encodeBinaries is the column value of a binary field: the distinct values, sorted, each with its length.

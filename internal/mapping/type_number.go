@@ -80,7 +80,7 @@ func numberTypeDef(n *numberType) *typeDef {
 			}
 			return nil
 		}}
-		d.params = append(d.params[:5:5], factor, nullValue, metaParam())
+		d.params = append(d.params[:4:4], factor, explicitParam("coerce", coerceDefault), nullValue, metaParam())
 		resolve := d.resolve
 		d.resolve = func(f *Field) error {
 			x, _ := f.get("scaling_factor").(javaNumber)
@@ -95,6 +95,9 @@ func numberTypeDef(n *numberType) *typeDef {
 func (n *numberType) parseNull(s string) (any, error) {
 	switch n.kind {
 	case KindUnsignedLong:
+		if _, err := parseJavaDouble(s, 64); err != nil {
+			return nil, err
+		}
 		u, err := stringToULong(s, false)
 		return json.Number(strconv.FormatUint(u, 10)), err
 	case KindInteger, KindLong:
@@ -114,12 +117,12 @@ func (n *numberType) parseNull(s string) (any, error) {
 
 // whole reads a whole number that a mapping or a query gives as text.
 func (n *numberType) whole(s string, coerce bool) (int64, error) {
-	if n.kind == KindLong {
-		return stringToLong(s, coerce)
-	}
 	f, err := parseJavaDouble(s, 64)
 	if err != nil {
 		return 0, err
+	}
+	if n.kind == KindLong {
+		return stringToLong(s, coerce)
 	}
 	if f < float64(n.min) || f > float64(n.max) {
 		return 0, apierr.IllegalArgument("Value [%s] is out of range for %s", s, n.article())
@@ -213,13 +216,13 @@ func coercion(p *jsonParser, kind string) error {
 	case "long":
 		return apierr.New(400, "input_coercion_exception", "Numeric value (%s) out of range of long (-9223372036854775808 - 9223372036854775807)", p.text)
 	case "short":
-		return apierr.New(400, "input_coercion_exception", "Numeric value (%s) out of range of `short`", p.text)
+		return apierr.New(400, "input_coercion_exception", "Numeric value (%s) out of range of Java short", p.text)
 	}
 	return apierr.New(400, "input_coercion_exception", "Numeric value (%s) out of range of int (-2147483648 - 2147483647)", p.text)
 }
 
 func notANumber(p *jsonParser, class string) error {
-	return apierr.New(400, "json_parse_exception", "Current token (%s) not numeric, can not use numeric value accessors", p.kind)
+	return apierr.New(400, "json_parse_exception", "Current token (%s) not numeric, can not use numeric value accessors", p.tokenName())
 }
 
 // floatToken reads the current token as a floating point number.
@@ -256,7 +259,9 @@ func (n *numberType) parse(d *docParser, f *Field) error {
 	}
 	err := n.addToken(d, f, coerce)
 	if err != nil && f.bool("ignore_malformed") && p.kind.isValue() {
-		d.ignored(f.name)
+		if n.kind != KindScaledFloat { // which OpenSearch leaves out without a note
+			d.ignored(f.name)
+		}
 		return nil
 	}
 	return err
@@ -432,7 +437,7 @@ func parseBoolean(d *docParser, f *Field) error {
 			return apierr.IllegalArgument("Failed to parse value [%s] as only [true] or [false] are allowed.", p.text)
 		}
 	default:
-		return p.fail("Current token (%s) not of boolean type", p.kind)
+		return p.fail("Current token (%s) not of boolean type", p.tokenName())
 	}
 	term, num := "F", int64(0)
 	if v {

@@ -210,7 +210,7 @@ func (f *Field) readBound(p *jsonParser) (any, error) {
 	}
 	t, err := f.format.Math(string(p.text), func() time.Time { return time.Time{} }, false, nil)
 	if err != nil {
-		return nil, err
+		return nil, apierr.New(400, "parse_exception", "failed to parse date field [%s] with format [%s]: [%s]", p.text, f.format, reasonOf(err)).Because(err)
 	}
 	return t.UnixMilli(), nil
 }

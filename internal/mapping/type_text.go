@@ -228,6 +228,9 @@ func resolveText(f *Field) error {
 			return apierr.IllegalArgument("Cannot set index_phrases on field [%s] if positions are not enabled", f.simple)
 		}
 		sub := *ft
+		if f.indexer != nil {
+			sub.PositionGap = int32(f.indexer.OwnPositionIncrementGap())
+		}
 		f.phrases = &Field{name: f.name + "._index_phrase", simple: f.simple + "._index_phrase", def: phraseDef, index: f.index, schema: &sub,
 			searchable: true, searcher: f.searcher, quoter: f.quoter}
 		if f.indexer != nil {

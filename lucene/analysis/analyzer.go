@@ -19,6 +19,7 @@ type Analyzer struct {
 	filters     []*tokenFilter
 	posIncGap   int
 	offsetGap   int
+	custom      bool // of index settings
 	pool        sync.Pool
 
 	// normalFilters and normalCharFilters are the parts that apply to a single term too.
@@ -38,6 +39,15 @@ func (a *Analyzer) Name() string { return a.name }
 
 // PositionIncrementGap returns the positions left between two values of a field.
 func (a *Analyzer) PositionIncrementGap() int { return a.posIncGap }
+
+// OwnPositionIncrementGap is the gap of an analyzer that index settings compose, 0 for built-in ones:
+// what Lucene's analyzer itself says, without what OpenSearch adds.
+func (a *Analyzer) OwnPositionIncrementGap() int {
+	if a.custom {
+		return a.posIncGap
+	}
+	return 0
+}
 
 // OffsetGap returns the offsets left between two values of a field.
 func (a *Analyzer) OffsetGap() int { return a.offsetGap }

@@ -27,6 +27,7 @@ func (b *builder) analyzer(name string, s Settings) (*Analyzer, error) {
 func (b *builder) customAnalyzer(name string, s Settings) (*Analyzer, error) {
 	r := &reader{s: s}
 	a := newAnalyzer(name, nil, nil, nil)
+	a.custom = true
 	a.posIncGap = r.int("position_increment_gap", DefaultPositionIncrementGap)
 	a.offsetGap = r.int("offset_gap", 1)
 	if r.err != nil {
