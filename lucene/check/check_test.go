@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/varve-search/varve/internal/oracletest"
 	"github.com/varve-search/varve/lucene/codec/segments"
+	"github.com/varve-search/varve/lucene/index"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -95,21 +97,26 @@ func TestFixtures(t *testing.T) {
 // flipped bit must be found at its place.
 func TestDamage(t *testing.T) {
 	rnd := seed(t)
-	var indices []string
-	for _, c := range [][3]string{{"opensearch-2.19/main", "snap-2", "logs-2024.05"}, {"opensearch-2.19/main", "snap-3", "sorted-days"}, {"opensearch-2.3/main", "snap-2", "products"}} {
+	var indices []*store.MemDirectory
+	for _, c := range [][3]string{
+		{"opensearch-2.19/main", "snap-2", "logs-2024.05"}, {"opensearch-2.19/main", "snap-3", "sorted-days"}, {"opensearch-2.19/main", "snap-3", "products"},
+		{"opensearch-2.3/main", "snap-3", "products"}, {"opensearch-2.3/main", "snap-2", "products"},
+	} {
 		for name, path := range oracletest.Indices(t, c[0], c[1], c[2]) {
 			if strings.HasSuffix(name, "/0") {
-				indices = append(indices, path)
+				indices = append(indices, load(t, path))
 			}
 		}
 	}
+	own := store.NewMem()
+	build(t, rnd, own, 400, index.Config{NoCompound: true, NoMerges: true})
+	indices = append(indices, own)
 	mutations, kinds := 0, map[string]int{}
-	rounds := 12
+	rounds := 16
 	if testing.Short() {
 		rounds = 2
 	}
-	for _, path := range indices {
-		mem := load(t, path)
+	for _, mem := range indices {
 		names, _ := mem.List()
 		for _, name := range names {
 			if name == store.WriteLock {
@@ -146,6 +153,59 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	t.Logf("%d mutations: %v", mutations, kinds)
+}
+
+// TestResealed changes files and makes their checksums right again, as no disk would: the readers themselves must stand
+// it. A change may be harmless, but must never make a reader panic, hang or take memory without bounds.
+func TestResealed(t *testing.T) {
+	rnd := seed(t)
+	own := store.NewMem()
+	build(t, rnd, own, 300, index.Config{NoCompound: true, NoMerges: true})
+	indices := []*store.MemDirectory{own}
+	for _, path := range oracletest.Indices(t, "opensearch-2.3/main", "snap-3", "products") {
+		indices = append(indices, load(t, path))
+	}
+	rounds := 30
+	if testing.Short() {
+		rounds = 3
+	}
+	mutations, quiet := 0, map[string]int{}
+	for _, mem := range indices {
+		names, _ := mem.List()
+		for _, name := range names {
+			if name == store.WriteLock {
+				continue
+			}
+			good := content(t, mem, name)
+			for range rounds {
+				bad := bytes.Clone(good)
+				for range 1 + rnd.IntN(3) {
+					bad[rnd.IntN(len(bad)-16)] = byte([]uint32{0, 0xff, 0x7f, 0x80, rnd.Uint32()}[rnd.IntN(5)])
+				}
+				binary.BigEndian.PutUint64(bad[len(bad)-8:], uint64(crc32.ChecksumIEEE(bad[:len(bad)-8])))
+				mem.Put(name, bad)
+				mutations++
+				start := time.Now()
+				report, err := Directory(context.Background(), mem, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range report.Findings {
+					if strings.Contains(f.Problem, "the reader failed") {
+						t.Errorf("%s: %s", name, f)
+					}
+				}
+				if report.Clean() && !bytes.Equal(good, bad) {
+					quiet[name[strings.LastIndexAny(name, "._")+1:]]++
+				}
+				if d := time.Since(start); d > 20*time.Second {
+					t.Errorf("%s: the check took %s", name, d)
+				}
+			}
+			mem.Put(name, good)
+		}
+	}
+	t.Logf("%d mutations, of which these make another valid index: %v", mutations, quiet)
 }
 
 func expectFinding(t *testing.T, dir store.Directory, name string, at int) {
