@@ -140,12 +140,15 @@ func (d *MemDirectory) SyncMetadata() error { return nil }
 type memLock struct {
 	d    *MemDirectory
 	name string
+	once sync.Once
 }
 
-func (l memLock) Close() error {
-	l.d.mu.Lock()
-	defer l.d.mu.Unlock()
-	delete(l.d.locks, l.name)
+func (l *memLock) Close() error {
+	l.once.Do(func() {
+		l.d.mu.Lock()
+		defer l.d.mu.Unlock()
+		delete(l.d.locks, l.name)
+	})
 	return nil
 }
 
@@ -157,7 +160,7 @@ func (d *MemDirectory) Lock(name string) (io.Closer, error) {
 		return nil, fmt.Errorf("lock %s: %w", name, ErrLocked)
 	}
 	d.locks[name] = true
-	return memLock{d, name}, nil
+	return &memLock{d: d, name: name}, nil
 }
 
 // Close implements Directory.
