@@ -167,22 +167,17 @@ func checkUpdate(ix *state.Index, change settings.Settings) error {
 	if ix.State != state.IndexOpen {
 		return illegal(settings.Index.ValidateUpdate(change, ix.Name, false))
 	}
+	if err := settings.Index.Validate(change); err != nil {
+		return illegal(err)
+	}
 	var fixed []string
 	for _, k := range change.Keys() {
-		if s := settings.Index.Lookup(k); s != nil && !s.Dynamic && !s.Final {
+		if s := settings.Index.Lookup(k); s != nil && !s.Dynamic && !s.Private && !s.Internal {
 			fixed = append(fixed, k)
 		}
 	}
 	if len(fixed) > 0 {
-		for _, k := range fixed {
-			if err := settings.Index.ValidateUpdate(settings.Settings{k: change[k]}, "index", false); err != nil {
-				return illegal(err)
-			}
-		}
 		return apierr.IllegalArgument("Can't update non dynamic settings [[%s]] for open indices [[%s/%s]]", strings.Join(fixed, ", "), ix.Name, ix.UUID)
-	}
-	if err := settings.Index.Validate(change); err != nil {
-		return illegal(err)
 	}
 	return illegal(settings.Index.ValidateUpdate(change, ix.Name, true))
 }

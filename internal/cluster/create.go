@@ -53,9 +53,18 @@ func (n *Node) CreateIndex(ctx context.Context, req CreateRequest) (*CreateResul
 	if err := settings.Index.Validate(req.Settings); err != nil {
 		return nil, illegal(err)
 	}
+	for _, k := range req.Settings.Keys() {
+		if settings.Index.IsPrivate(k) {
+			return nil, apierr.New(400, "validation_exception", "Validation Failed: 1: private index setting [%s] can not be set explicitly;", k)
+		}
+	}
 	var made *state.Index
 	err := n.store.Update(ctx, func(tx *state.Tx) error {
-		ix, err := n.buildIndex(tx.View, req)
+		full, err := WithTemplates(tx.View, req)
+		if err != nil {
+			return err
+		}
+		ix, err := n.buildIndex(tx.View, full)
 		if err != nil {
 			return err
 		}

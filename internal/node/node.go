@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/cluster"
+	"github.com/varve-search/varve/internal/coordinator"
 	"github.com/varve-search/varve/internal/rest"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/snapshot"
@@ -78,7 +79,12 @@ func Start(ctx context.Context, cfg settings.Settings, version string, log *slog
 		return nil, fmt.Errorf("start the node's shards: %w", err)
 	}
 	s.snapshots.Start()
-	router := rest.NewRouter(rest.Services{Node: s.node, Store: s.store, Snapshots: s.snapshots, Tasks: s.tasks, Settings: cfg,
+	docs := coordinator.New(s.node, s.tasks)
+	docs.AutoCreate = func(ctx context.Context, name string) error {
+		_, err := s.node.AutoCreate(ctx, name)
+		return err
+	}
+	router := rest.NewRouter(rest.Services{Node: s.node, Store: s.store, Snapshots: s.snapshots, Docs: docs, Tasks: s.tasks, Settings: cfg,
 		Version: version, Started: time.Now(), Log: log})
 	s.http = rest.NewServer(router, log)
 	go func() { s.served <- s.http.Serve(base, s.listener) }()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/cluster"
+	"github.com/varve-search/varve/internal/coordinator"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/snapshot"
 	"github.com/varve-search/varve/internal/state"
@@ -16,6 +17,7 @@ type Services struct {
 	Node      *cluster.Node
 	Store     *state.Store
 	Snapshots *snapshot.Service
+	Docs      *coordinator.Service
 	Tasks     *task.Registry
 	Settings  settings.Settings // of this node
 	Version   string            // of this program, beside the version of OpenSearch that it speaks
@@ -31,6 +33,11 @@ func NewRouter(s Services) *Router {
 	a := &API{s}
 	rt := &Router{}
 	a.routeSnapshots(rt)
+	a.routeDocuments(rt)
+	a.routeIndices(rt)
+	a.routeIndexSettings(rt)
+	a.routeMappings(rt)
+	a.routeAliases(rt)
 	return rt
 }
 

@@ -4,13 +4,19 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/task"
+	"github.com/varve-search/varve/internal/wildcard"
 	"github.com/varve-search/varve/internal/xcontent"
+	"github.com/varve-search/varve/lucene/store"
 )
 
 // renderError returns the answer to a request that failed.
 func renderError(err error) *Response {
+	err = translate(err)
 	status := http.StatusInternalServerError
 	if e := apierr.As(err); e != nil && e.Status != 0 {
 		status = e.Status
@@ -74,6 +80,43 @@ func errorObject(err error) *xcontent.Object {
 		o.Set("caused_by", errorObject(e.Cause))
 	}
 	return o
+}
+
+// translate gives errors of the layers below OpenSearch's names, where they have none yet.
+func translate(err error) error {
+	var (
+		missing *wildcard.NotFoundError
+		closed  *wildcard.ClosedError
+		invalid *wildcard.InvalidNameError
+		illegal *wildcard.IllegalError
+		corrupt *store.CorruptError
+	)
+	switch {
+	case apierr.As(err) != nil:
+		return err
+	case errors.As(err, &missing):
+		name := missing.Index
+		if name == "" {
+			name = strings.Join(missing.Expressions, ",")
+		}
+		e := apierr.New(http.StatusNotFound, "index_not_found_exception", "%s", strings.Replace(missing.Error(), "[null]", "["+name+"]", 1)).With("index", name)
+		return e.With("resource.id", name).With("resource.type", "index_or_alias").With("index_uuid", "_na_")
+	case errors.As(err, &closed):
+		return apierr.IndexClosed(closed.Index, "_na_")
+	case errors.As(err, &invalid):
+		return apierr.InvalidIndexName(invalid.Index, invalid.Reason)
+	case errors.As(err, &illegal):
+		return apierr.IllegalArgument("%s", illegal.Reason)
+	case errors.As(err, &corrupt):
+		return apierr.New(http.StatusInternalServerError, "corrupt_index_exception", "%v", err)
+	case errors.Is(err, task.ErrNotFound):
+		return apierr.New(http.StatusNotFound, "resource_not_found_exception", "%v", err)
+	case errors.Is(err, state.ErrNotManager):
+		return apierr.New(http.StatusServiceUnavailable, "cluster_manager_not_discovered_exception", "%v", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return apierr.New(http.StatusServiceUnavailable, "timeout_exception", "%v", err)
+	}
+	return err
 }
 
 // plainType names errors that no layer below gave a name of OpenSearch's.

@@ -115,6 +115,7 @@ func (s *Server) answer(w http.ResponseWriter, req *Request) (resp *Response) {
 		err = req.unknownParams()
 	}
 	if err != nil {
+		err = translate(err)
 		if apierr.StatusOf(err) >= http.StatusInternalServerError && hr.Context().Err() == nil {
 			s.log.Warn("a request failed", "method", hr.Method, "path", hr.URL.Path, "error", err)
 		}

@@ -42,7 +42,6 @@ func (a *API) managerTimeout(r *Request) error {
 		if r.Has("cluster_manager_timeout") {
 			return apierr.New(http.StatusBadRequest, "parse_exception", "Please only use one of the request parameters [master_timeout, cluster_manager_timeout].")
 		}
-		r.Warn("Parameter [master_timeout] is deprecated and will be removed in 3.0. To support inclusive language, please use [cluster_manager_timeout] instead.")
 	}
 	for _, name := range []string{"master_timeout", "cluster_manager_timeout", "timeout"} {
 		if _, err := r.Time(name, 30*time.Second); err != nil {
@@ -313,10 +312,6 @@ func (a *API) deleteSnapshots(r *Request) (*Response, error) {
 	return Acknowledged()
 }
 
-const isoMillis = "2006-01-02T15:04:05.000Z"
-
-func isoTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(isoMillis) }
-
 // infoObject renders a snapshot that is done.
 func infoObject(i *repository.SnapshotInfo) *xcontent.Object {
 	o := xcontent.Obj("snapshot", i.Name, "uuid", i.UUID, "version_id", i.Version.ID(), "version", i.Version.String(), "remote_store_index_shallow_copy", i.Shallow(),
@@ -331,8 +326,8 @@ func infoObject(i *repository.SnapshotInfo) *xcontent.Object {
 	if i.Reason != "" {
 		o.Add("reason", i.Reason)
 	}
-	o.Add("start_time", isoTime(i.StartTime)).Add("start_time_in_millis", i.StartTime)
-	o.Add("end_time", isoTime(i.EndTime)).Add("end_time_in_millis", i.EndTime).Add("duration_in_millis", max(0, i.EndTime-i.StartTime))
+	o.Add("start_time", isoMillis(i.StartTime)).Add("start_time_in_millis", i.StartTime)
+	o.Add("end_time", isoMillis(i.EndTime)).Add("end_time_in_millis", i.EndTime).Add("duration_in_millis", max(0, i.EndTime-i.StartTime))
 	failures := []any{}
 	for _, f := range i.Failures {
 		failures = append(failures, xcontent.Obj("index", f.Index, "index_uuid", f.Index, "shard_id", f.Shard, "reason", f.Reason, "node_id", f.NodeID, "status", f.Status))
@@ -371,7 +366,7 @@ func entryObject(e snapshot.Entry, verbose bool) *xcontent.Object {
 		o.Add("state", e.State)
 		if verbose {
 			ms := e.Job.Started.UnixMilli()
-			o.Add("start_time", isoTime(ms)).Add("start_time_in_millis", ms).Add("end_time", isoTime(0)).Add("end_time_in_millis", 0).Add("duration_in_millis", 0)
+			o.Add("start_time", isoMillis(ms)).Add("start_time_in_millis", ms).Add("end_time", isoMillis(0)).Add("end_time_in_millis", 0).Add("duration_in_millis", 0)
 			o.Add("failures", []any{}).Add("shards", xcontent.Obj("total", 0, "failed", 0, "successful", 0))
 		}
 		return o
@@ -591,13 +586,4 @@ func statusObject(st snapshot.Status) *xcontent.Object {
 	}
 	return xcontent.Obj("snapshot", st.ID.Name, "repository", st.Repository, "uuid", st.ID.UUID, "state", st.State,
 		"include_global_state", st.IncludeGlobalState, "shards_stats", all.shards(), "stats", all.stats(), "indices", indices)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
