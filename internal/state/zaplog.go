@@ -47,12 +47,12 @@ func (c *zapCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Chec
 	return ce
 }
 
-// freshData is what etcd warns of a moment after its first start on an empty folder.
-const freshData = "Failed to detect schema version"
+// freshData is what etcd says a moment after its first start on an empty folder.
+var freshData = map[string]bool{"Failed to detect schema version": true, "failed to update storage version": true}
 
 func (c *zapCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	level := c.level(e.Level)
-	if e.Message == freshData {
+	if freshData[e.Message] {
 		level = slog.LevelDebug
 	}
 	enc := zapcore.NewMapObjectEncoder()
