@@ -288,7 +288,9 @@ func (d *demo) restore(snapshot, body, index string, want int) error {
 	if err != nil {
 		return err
 	}
-	var res struct{ Snapshot struct{ Shards struct{ Failed int } } }
+	var res struct {
+		Snapshot struct{ Shards struct{ Failed int } }
+	}
 	if err := json.Unmarshal(answer, &res); err != nil {
 		return err
 	}
@@ -328,7 +330,9 @@ func (d *demo) search(index, body string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	var res struct{ Hits struct{ Total struct{ Value int } } }
+	var res struct {
+		Hits struct{ Total struct{ Value int } }
+	}
 	err = json.Unmarshal(answer, &res)
 	return res.Hits.Total.Value, err
 }
