@@ -194,7 +194,7 @@ type deleter struct {
 // delete deletes a document, if it is alive.
 func (d *deleter) delete(doc int32) error {
 	if doc < 0 || doc >= d.seg.maxDoc() {
-		return fmt.Errorf("delete document %d of segment %s with %d", doc, d.seg.info.Info.Name, d.seg.maxDoc())
+		return fmt.Errorf("delete document %d of segment %s with %d", doc, d.seg.name, d.seg.maxDoc())
 	}
 	if d.live == nil {
 		if d.seg.live != nil && !d.seg.live.Get(doc) {

@@ -289,6 +289,9 @@ func eachTerm(t testing.TB, f *lucene.FieldInfo, it lucene.TermsEnum, fn func(do
 func eachVectorTerm(t testing.TB, f *lucene.FieldInfo, terms lucene.Terms, it lucene.TermsEnum, fn func(text string)) {
 	t.Helper()
 	typ := map[string]*lucene.FieldType{"offsets": typeOff, "vec": typeVec, "vecterms": typeVecT}[f.Name]
+	if typ == nil { // of an index of someone else
+		typ = typeOff
+	}
 	for {
 		term, err := it.Next()
 		if err != nil {

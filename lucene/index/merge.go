@@ -62,7 +62,7 @@ func (w *Writer) runMerge(ctx context.Context, j *mergeJob) error {
 	if err != nil {
 		names := ""
 		for _, s := range j.segs {
-			names += " " + s.info.Info.Name
+			names += " " + s.name
 		}
 		return fmt.Errorf("merge segments%s into %s: %w", names, j.info.Name, err)
 	}
@@ -121,7 +121,9 @@ func (w *Writer) buildMerge(ctx context.Context, j *mergeJob) (_ *segment, err e
 	if err != nil {
 		return nil, err
 	}
-	return &segment{info: lucene.NewSegmentCommitInfo(j.info), alive: j.numDocs, bytes: size, settled: true}, nil
+	merged := newSegment(lucene.NewSegmentCommitInfo(j.info))
+	merged.bytes, merged.settled = size, true
+	return merged, nil
 }
 
 // mergePostings writes the postings, for which the writer reads the norms that were just written.
@@ -171,7 +173,7 @@ func (w *Writer) openSources(j *mergeJob) error {
 		if err != nil {
 			return err
 		}
-		src := &mergeSource{seg: s, name: info.Info.Name, reader: r, fields: r.FieldInfos(), live: live, maxDoc: s.maxDoc()}
+		src := &mergeSource{seg: s, name: s.name, reader: r, fields: r.FieldInfos(), live: live, maxDoc: s.maxDoc()}
 		src.alive = countBits(src.live, src.maxDoc)
 		j.sources = append(j.sources, src)
 		fields = append(fields, src.fields)

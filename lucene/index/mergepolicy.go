@@ -49,7 +49,7 @@ func newCandidate(s *segment) candidate {
 
 func bySize(cs []candidate) {
 	slices.SortFunc(cs, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.seg.info.Info.Name, b.seg.info.Info.Name))
+		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.seg.name, b.seg.name))
 	})
 }
 

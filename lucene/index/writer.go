@@ -98,8 +98,10 @@ type Writer struct {
 	pins      map[*CommitPin]bool
 }
 
-// segment is a segment of the index as the writer sees it. Guarded by Writer.mu, but for core.
+// segment is a segment of the index as the writer sees it. Guarded by Writer.mu, but for name, max and core.
 type segment struct {
+	name    string
+	max     int32 // documents, deleted ones included
 	info    *lucene.SegmentCommitInfo
 	live    *lucene.FixedBits // neither hard- nor soft-deleted; nil: all. Never changed in place
 	hard    *lucene.FixedBits // not hard-deleted; the same as live where no soft deletes are
@@ -113,7 +115,11 @@ type segment struct {
 	core    coreHolder
 }
 
-func (s *segment) maxDoc() int32 { return s.info.Info.MaxDoc }
+func (s *segment) maxDoc() int32 { return s.max }
+
+func newSegment(info *lucene.SegmentCommitInfo) *segment {
+	return &segment{name: info.Info.Name, max: info.Info.MaxDoc, info: info, alive: info.Info.MaxDoc}
+}
 
 // Open opens the index in dir for writing, or makes one if there is none, and takes the write lock.
 // Files that the last commit does not name are removed.
@@ -196,7 +202,8 @@ func (w *Writer) adopt(sci *lucene.SegmentCommitInfo) (*segment, error) {
 	if !sameSort(sci.Info.IndexSort, w.cfg.Sort) || sci.Info.IndexSortFormat != nil {
 		return nil, bad(fmt.Errorf("its index sort %v is not that of the writer, %v", sci.Info.IndexSort, w.cfg.Sort))
 	}
-	seg := &segment{info: sci.Clone(), settled: true}
+	seg := newSegment(sci.Clone())
+	seg.settled = true
 	r, err := seg.core.open(w.dir, seg.info)
 	if err != nil {
 		return nil, bad(err)
@@ -361,6 +368,7 @@ func (w *Writer) Rollback() error {
 	w.wg.Wait()
 	w.commit <- struct{}{} // whoever commits, or ends a generation, is done now
 	w.full <- struct{}{}
+	defer func() { <-w.full; <-w.commit }() // those who wait learn that the writer is closed
 	w.mu.Lock()
 	for w.gen.active > 0 || w.gen.flushing > 0 {
 		w.cond.Wait()

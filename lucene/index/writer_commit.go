@@ -121,7 +121,7 @@ func (w *Writer) writeLive(s *segment) error {
 		info.SoftDelCount = soft
 	}
 	if err := w.fmt.liveDocs(w.dir, info, s.hard); err != nil {
-		return fmt.Errorf("write live documents of segment %s: %w", s.info.Info.Name, err)
+		return fmt.Errorf("write live documents of segment %s: %w", s.name, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -204,7 +204,7 @@ func (w *Writer) applyDeletes(log *deleteLog, seq int64) error {
 		d := &deleter{seg: s}
 		for _, f := range terms {
 			if err := s.deleteTerms(w.dir, f, d); err != nil {
-				return fmt.Errorf("apply deletes to segment %s: %w", s.info.Info.Name, err)
+				return fmt.Errorf("apply deletes to segment %s: %w", s.name, err)
 			}
 		}
 		if d.n > 0 {
@@ -327,7 +327,7 @@ func (w *Writer) DeleteWhere(ctx context.Context, choose func(ctx context.Contex
 			d := &deleter{seg: s}
 			err = choose(ctx, leaf, d.delete)
 			if err = errors.Join(err, leaf.Close()); err != nil {
-				return fmt.Errorf("choose documents of segment %s to delete: %w", s.info.Info.Name, err)
+				return fmt.Errorf("choose documents of segment %s to delete: %w", s.name, err)
 			}
 			if d.n > 0 {
 				changed = append(changed, d)

@@ -269,8 +269,9 @@ func (w *Writer) newSegment(f *flushed) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := f.info.Info.MaxDoc
-	s := &segment{info: f.info, live: f.live, hard: f.live, dead: f.dead, alive: n - f.dead, dirty: f.dead > 0, seq: f.seq, bytes: size}
+	s := newSegment(f.info)
+	s.live, s.hard, s.dead, s.dirty = f.live, f.live, f.dead, f.dead > 0
+	s.alive, s.seq, s.bytes = s.max-f.dead, f.seq, size
 	w.files.hold(f.info.Files())
 	return s, nil
 }

@@ -35,7 +35,7 @@ type fieldSchema struct {
 
 func schemaOfType(t *lucene.FieldType) fieldSchema {
 	s := fieldSchema{IndexOptions: t.IndexOptions, DocValuesType: t.DocValuesType,
-		PointDims: t.PointDims, PointIndexDims: t.PointIndexDims, PointBytes: t.PointBytes}
+		PointDims: t.PointDims, PointIndexDims: t.PointIndexDims, PointBytes: t.PointBytes, VectorEncoding: encodingFloat32}
 	if t.IndexOptions != lucene.IndexNone {
 		s.OmitNorms, s.Vectors = t.OmitNorms, t.TermVectors
 	}
@@ -49,8 +49,15 @@ func schemaOfInfo(f *lucene.FieldInfo) fieldSchema {
 	if f.IndexOptions != lucene.IndexNone {
 		s.OmitNorms, s.Vectors = f.OmitNorms, f.HasVectors
 	}
+	if s.VectorDims == 0 {
+		s.VectorEncoding, s.VectorFunction = encodingFloat32, 0
+	}
 	return s
 }
+
+// encodingFloat32 is what Lucene says for a field without vectors. It compares this between segments, too: with another value its
+// writer would refuse the field.
+const encodingFloat32 = 1
 
 // diff returns nil if the schemas are equal, else the first difference.
 func (s fieldSchema) diff(field string, want fieldSchema) error {
