@@ -94,10 +94,10 @@ func (b *builder) normalizer(name string, s Settings) (*Analyzer, error) {
 		if _, missing := err.(errNoSuch); missing {
 			return nil, fmt.Errorf("Custom normalizer [%s] failed to find char_filter under name [%s]", name, n)
 		}
-		if err != nil {
+		if err != nil && n != "html_strip" {
 			return nil, err
 		}
-		if !f.normalizing {
+		if f == nil || !f.normalizing {
 			return nil, fmt.Errorf("Custom normalizer [%s] may not use char filter [%s]", name, n)
 		}
 		a.charFilters = append(a.charFilters, f)

@@ -274,11 +274,11 @@ func stemmerOverrideOf(name string, r *reader) (*tokenFilter, error) {
 	for i, rule := range list {
 		sides := strings.Split(rule, "=>")
 		if len(sides) != 2 || strings.TrimSpace(sides[1]) == "" || strings.Contains(sides[1], ",") {
-			return nil, fmt.Errorf("Line [%d]: Invalid Keyword override Rule:%s", i+1, rule)
+			return nil, fmt.Errorf("Line [%d]: Invalid keyword override rule: %s", i+1, rule)
 		}
 		for _, key := range strings.Split(sides[0], ",") {
 			if key = strings.TrimSpace(key); key == "" {
-				return nil, fmt.Errorf("Line [%d]: Invalid Keyword override Rule:%s", i+1, rule)
+				return nil, fmt.Errorf("Line [%d]: Invalid keyword override rule: %s", i+1, rule)
 			}
 			if _, dup := rules[key]; !dup {
 				rules[key] = strings.TrimSpace(sides[1])
@@ -326,7 +326,7 @@ func (b *builder) ngramFilterOf(name, typ string, r *reader, predefined bool) (*
 	}
 	f := &tokenFilter{name: name, notForSynonyms: true}
 	if !edge {
-		if err := b.checkNGramDiff("NGram Token Filter", lo, hi); err != nil {
+		if err := b.checkNGramDiff(lo, hi); err != nil {
 			return nil, err
 		}
 		f.create = func(in tokenStream) tokenStream { return newNGramFilter(in, lo, hi, false, preserve) }
@@ -489,7 +489,7 @@ func multiplexerOf(name string, r *reader) *tokenFilter {
 				}
 				step, err := b.filter(part)
 				if _, missing := err.(errNoSuch); missing {
-					return nil, fmt.Errorf("Multiplexer filter [%s] refers to undefined tokenfilter [%s]", name, part)
+					return nil, fmt.Errorf("Multiplexing filter [%s] refers to undefined tokenfilter [%s]", name, part)
 				}
 				if err == nil {
 					step, err = b.link(step, a)

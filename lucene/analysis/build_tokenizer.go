@@ -87,7 +87,7 @@ func (b *builder) ngramTokenizer(typ string, r *reader) (func() tokenizer, error
 		return nil, err
 	}
 	if !edges {
-		if err := b.checkNGramDiff("NGram Tokenizer", lo, hi); err != nil {
+		if err := b.checkNGramDiff(lo, hi); err != nil {
 			return nil, err
 		}
 	}
@@ -107,14 +107,14 @@ func checkGrams(lo, hi int) error {
 	return nil
 }
 
-func (b *builder) checkNGramDiff(what string, lo, hi int) error {
+func (b *builder) checkNGramDiff(lo, hi int) error {
 	limit, err := b.settings.integer("max_ngram_diff", 1)
 	if err != nil {
 		return err
 	}
 	if hi-lo > limit {
-		return fmt.Errorf("The difference between max_gram and min_gram in %s must be less than or equal to: [%d] but was [%d]. "+
-			"This limit can be set by changing the [index.max_ngram_diff] index level setting.", what, limit, hi-lo)
+		return fmt.Errorf("The difference between max_gram and min_gram in NGram Tokenizer must be less than or equal to: [%d] but was [%d]. "+
+			"This limit can be set by changing the [index.max_ngram_diff] index level setting.", limit, hi-lo)
 	}
 	return nil
 }
@@ -122,6 +122,23 @@ func (b *builder) checkNGramDiff(what string, lo, hi int) error {
 var charKinds = map[string]func(rune) bool{
 	"letter": unicode.IsLetter, "digit": isDigit, "whitespace": isJavaWhitespace, "punctuation": isPunctuation, "symbol": isJavaSymbol,
 }
+
+// categoryNames are Java's names of Unicode's general categories.
+var categoryNames = map[string]*unicode.RangeTable{
+	"uppercase_letter": unicode.Lu, "lowercase_letter": unicode.Ll, "titlecase_letter": unicode.Lt, "modifier_letter": unicode.Lm, "other_letter": unicode.Lo,
+	"non_spacing_mark": unicode.Mn, "enclosing_mark": unicode.Me, "combining_spacing_mark": unicode.Mc, "decimal_digit_number": unicode.Nd,
+	"letter_number": unicode.Nl, "other_number": unicode.No, "space_separator": unicode.Zs, "line_separator": unicode.Zl, "paragraph_separator": unicode.Zp,
+	"control": unicode.Cc, "format": unicode.Cf, "private_use": unicode.Co, "surrogate": unicode.Cs, "dash_punctuation": unicode.Pd,
+	"start_punctuation": unicode.Ps, "end_punctuation": unicode.Pe, "connector_punctuation": unicode.Pc, "other_punctuation": unicode.Po,
+	"math_symbol": unicode.Sm, "currency_symbol": unicode.Sc, "modifier_symbol": unicode.Sk, "other_symbol": unicode.So,
+	"initial_quote_punctuation": unicode.Pi, "final_quote_punctuation": unicode.Pf,
+}
+
+// charKindNames lists what token_chars may name, as OpenSearch's message does.
+const charKindNames = "[symbol, private_use, paragraph_separator, start_punctuation, unassigned, enclosing_mark, connector_punctuation, letter_number, " +
+	"other_number, math_symbol, lowercase_letter, space_separator, surrogate, initial_quote_punctuation, decimal_digit_number, digit, other_punctuation, " +
+	"dash_punctuation, currency_symbol, non_spacing_mark, custom, format, modifier_letter, control, uppercase_letter, other_symbol, end_punctuation, " +
+	"modifier_symbol, other_letter, line_separator, titlecase_letter, letter, punctuation, combining_spacing_mark, final_quote_punctuation, whitespace]"
 
 // tokenChars reads the kinds of characters that n-grams may hold; nil is all.
 func tokenChars(s Settings) (func(rune) bool, error) {
@@ -141,8 +158,11 @@ func tokenChars(s Settings) (func(rune) bool, error) {
 			continue
 		}
 		kind, ok := charKinds[name]
+		if table := categoryNames[name]; table != nil {
+			kind, ok = func(r rune) bool { return unicode.Is(table, r) }, true
+		}
 		if !ok {
-			return nil, fmt.Errorf("Unknown token type: '%s', must be one of [custom, digit, letter, punctuation, symbol, whitespace]", name)
+			return nil, fmt.Errorf("Unknown token type: '%s', must be one of %s", name, charKindNames)
 		}
 		kinds = append(kinds, kind)
 	}

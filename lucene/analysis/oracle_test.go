@@ -19,7 +19,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "seed of the random texts; 0 takes the time")
-	textsFlag = flag.Int("texts", 300, "random texts per analyzer")
+	textsFlag = flag.Int("texts", 105, "random texts per analyzer")
 	onlyFlag  = flag.String("only", "", "only the analyzer of this name")
 )
 
