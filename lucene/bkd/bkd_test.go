@@ -692,3 +692,12 @@ func BenchmarkIntersect(b *testing.B) {
 		}
 	}
 }
+
+// TestKnownLeaf compares with the worked example of docs/formats/points.md.
+func TestKnownLeaf(t *testing.T) {
+	f := build(t, config(1, 1, 2), 3, []point{{0, []byte{1, 2}}, {1, []byte{1, 2}}, {2, []byte{1, 7}}})
+	want := []byte{3, 0xfe, 0, 1, 1, 0xfe, 2, 2, 1, 7}
+	if got := f.out.Data.Data()[len("before, too"):]; !bytes.Equal(got, want) {
+		t.Fatalf("% x", got)
+	}
+}

@@ -1,6 +1,7 @@
 package packed
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -237,5 +238,37 @@ func BenchmarkDirect(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestKnownBytes compares with the worked examples of docs/formats/packed.md.
+func TestKnownBytes(t *testing.T) {
+	out := store.NewBuffer()
+	w := NewDirectWriter(out, 3, 12)
+	for v := range int64(3) {
+		w.Add(v + 1)
+	}
+	if err := w.Finish(); err != nil || !bytes.Equal(out.Data(), []byte{1, 0x20, 0, 3, 0, 0}) {
+		t.Errorf("direct: % x, %v", out.Data(), err)
+	}
+	for width, padding := range map[int]int64{1: 0, 8: 0, 12: 1, 16: 0, 20: 2, 24: 1, 28: 1, 32: 0, 40: 3, 48: 2, 56: 1, 64: 0} {
+		out.Reset()
+		w := NewDirectWriter(out, 8, width)
+		for range 8 {
+			w.Add(0)
+		}
+		if err := w.Finish(); err != nil || out.FilePointer() != int64(width)+padding {
+			t.Errorf("%d bits: %d bytes of padding, not %d; %v", width, out.FilePointer()-int64(width), padding, err)
+		}
+	}
+	meta := store.NewBuffer()
+	out.Reset()
+	m := NewMonotonicWriter(meta, out, 3, 4)
+	for _, v := range []int64{10, 20, 31} {
+		m.Add(v)
+	}
+	want := []byte{10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x28, 0x41, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	if err := m.Finish(); err != nil || !bytes.Equal(meta.Data(), want) || out.FilePointer() != 0 {
+		t.Errorf("monotonic: % x, %v", meta.Data(), err)
 	}
 }

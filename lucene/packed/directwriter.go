@@ -80,12 +80,14 @@ func (w *DirectWriter) Finish() error {
 		return fmt.Errorf("%s: %d packed values too few were written", w.out.Name(), w.left)
 	}
 	w.flush()
-	word := uint(8)
-	for word < w.width {
-		word *= 2
-	}
-	for range (word - w.width + 7) / 8 {
-		w.out.PutByte(0)
+	if w.width > 8 {
+		word := uint(16)
+		for word < w.width {
+			word *= 2
+		}
+		for range (word - w.width + 7) / 8 {
+			w.out.PutByte(0)
+		}
 	}
 	return nil
 }

@@ -297,3 +297,14 @@ func BenchmarkValue(b *testing.B) {
 		})
 	}
 }
+
+// TestKnownFiles compares with the worked example of docs/formats/norms.md.
+func TestKnownFiles(t *testing.T) {
+	st := write(t, &source{docs: []int32{0, 1, 2}, norms: []int64{5, 5, 9}}, 3)
+	meta, data := parts(t, st)
+	header := codec.IndexHeaderLength(dataCodec, "")
+	want := append([]byte{7, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 3, 0, 0, 0, 1, byte(header)}, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff)
+	if !bytes.Equal(meta, want) || header != 43 || !bytes.Equal(data[header:len(data)-codec.FooterLength], []byte{5, 5, 9}) {
+		t.Fatalf("header of %d\n% x\n% x", header, meta, data)
+	}
+}
