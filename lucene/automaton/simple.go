@@ -45,10 +45,10 @@ func Wildcard(pattern string, fold bool, limit int) (*DFA, error) {
 	f := n.Empty()
 	for i := 0; i < len(pattern); {
 		r, w := utf8.DecodeRuneInString(pattern[i:])
-		switch {
-		case r == '*':
+		switch r {
+		case '*':
 			f = n.Concat(f, n.AnyString())
-		case r == '?':
+		case '?':
 			f = n.Concat(f, n.AnyChar())
 		default:
 			if r == '\\' && i+w < len(pattern) {

@@ -143,7 +143,7 @@ func (q *Boolean) rewriteClauses(s *Searcher) (Query, error) {
 	out := &Boolean{MinShould: q.MinShould}
 	changed := false
 	for _, c := range q.Clauses {
-		in := c.Query
+		var in Query
 		var err error
 		if c.Occur == Filter || c.Occur == MustNot {
 			if in, err = (&ConstantScore{c.Query}).Rewrite(s); err != nil {

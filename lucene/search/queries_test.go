@@ -502,3 +502,42 @@ func TestCache(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// TestExtremes sorts by a number that is indexed as a point, in segments so large that the tree is asked first.
+func TestExtremes(t *testing.T) {
+	r := newRand(t)
+	n := 2*minExtremes + 5000
+	docs := make([]fakeDoc, n)
+	for i := range docs {
+		docs[i].num = map[string][]int64{}
+		if r.Intn(50) > 0 {
+			for range 1 + r.Intn(2) {
+				docs[i].num["n"] = append(docs[i].num["n"], int64(i/3+r.Intn(3000)))
+			}
+		}
+		docs[i].keyword = map[string][]string{"tag": {words[r.Intn(3)]}}
+	}
+	s := NewSearcher(fakeIndex(docs, []int{minExtremes + 1000, minExtremes + 3000, 1000}, func(i int) bool { return i%7 == 0 }), Options{Workers: 1})
+	for range 3 {
+		by := []SortField{{Type: SortNumber, Field: "n", Mode: []Mode{ModeMin, ModeMax}[r.Intn(2)], Reverse: r.Intn(2) == 0, Missing: Missing(r.Intn(2))}}
+		for _, q := range []Query{MatchAll{}, NewTerm("tag", "a"), NewDisjunction(NewTerm("tag", "a"), NewTerm("tag", "b")), NewTerm("tag", "none")} {
+			full, err := Run(context.Background(), s, q, ByFields{K: n, Sort: by, Threshold: CountAll}.Top())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, th := range []int64{CountAll, 100} {
+				top, err := Run(context.Background(), s, q, ByFields{K: 20, Sort: by, Threshold: th}.Top())
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := full.Hits[:min(20, len(full.Hits))]
+				if !slices.EqualFunc(top.Hits, want, func(a, b Hit) bool { return a.Doc == b.Doc }) {
+					t.Fatalf("%s by %+v: %v, not %v", q, by, top.Hits, want)
+				}
+				if top.Total.Relation == EqualTo && top.Total.Value != full.Total.Value || top.Total.Value > full.Total.Value || top.Total.Relation == AtLeast && top.Total.Value <= th {
+					t.Fatalf("%s by %+v: %+v, not %+v", q, by, top.Total, full.Total)
+				}
+			}
+		}
+	}
+}

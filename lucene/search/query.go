@@ -115,6 +115,3 @@ type PostingsBatch interface {
 	// nil), as many as fit, and moves to the first one that was not copied.
 	NextBatch(upTo int32, docs, freqs []int32) (int, error)
 }
-
-// unchanged is what queries return from Rewrite that are as simple as can be.
-func unchanged(q Query) (Query, error) { return q, nil }

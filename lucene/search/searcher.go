@@ -330,8 +330,8 @@ func (s *Searcher) runLeaf(ctx context.Context, leaf *lucene.LeafContext, w Weig
 		}
 		return err
 	}
-	bulk, err := bulkFor(w, leaf, c.Mode())
-	if err != nil {
+	bulk, lc, err := s.begin(leaf, w, c, lc)
+	if err != nil && !errors.Is(err, ErrTerminated) {
 		return err
 	}
 	if bulk != nil {

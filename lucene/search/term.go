@@ -412,7 +412,7 @@ func (b *termBulk) score(c LeafCollector, live lucene.Bits, from, to int32) (int
 	for doc < to {
 		end := to
 		if b.sc.bounds != nil && b.cur.min > 0 {
-			target := doc
+			var target int32
 			if target, b.upTo, b.max, err = b.sc.bounds.skip(doc, b.cur.min, b.upTo, b.max); err != nil {
 				return 0, err
 			}

@@ -71,6 +71,12 @@ type fieldCollector struct {
 	sorted   bool // the segment is in the order of the sort
 	first    *numberCriterion
 	vals     [256]int64
+
+	// See extremes.go.
+	extreme   int64 // the worst key of the extreme documents
+	before    int64 // total before them
+	countNext bool  // the next visit of the segment only counts
+	countOnly bool
 }
 
 func (c *fieldCollector) Mode() ScoreMode {
@@ -92,6 +98,7 @@ func (c *fieldCollector) Leaf(leaf *lucene.LeafContext, w Weight) (LeafCollector
 		}
 	}
 	c.base = leaf.DocBase
+	c.countOnly, c.countNext = c.countNext, false
 	for _, cr := range c.by {
 		if err := cr.leaf(leaf); err != nil {
 			return nil, err
@@ -193,6 +200,9 @@ func (c *fieldCollector) consider(doc int32, score float32) error {
 	if c.m.K == 0 {
 		return nil
 	}
+	if c.countOnly {
+		return c.enough()
+	}
 	full := len(c.heap) == c.m.K
 	loaded := 0
 	if full {
@@ -242,6 +252,15 @@ func (c *fieldCollector) consider(doc int32, score float32) error {
 	return nil
 }
 
+// enough ends a segment that is only counted once the count need not go on.
+func (c *fieldCollector) enough() error {
+	if c.total > c.m.Threshold {
+		c.ended = true
+		return ErrTerminated
+	}
+	return nil
+}
+
 func (c *fieldCollector) isAfter(doc int32) bool {
 	for _, cr := range c.by {
 		if o := cr.compareTop(); o != 0 {
@@ -253,6 +272,13 @@ func (c *fieldCollector) isAfter(doc int32) bool {
 
 // CollectBatch implements BatchCollector: it compares the first criterion of many documents at once.
 func (c *fieldCollector) CollectBatch(docs []int32) error {
+	if c.countOnly || c.m.K == 0 {
+		c.total += int64(len(docs))
+		if c.countOnly {
+			return c.enough()
+		}
+		return nil
+	}
 	for len(docs) > 0 {
 		part := docs[:min(len(docs), len(c.vals))]
 		docs = docs[len(part):]
