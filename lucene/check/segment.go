@@ -7,6 +7,7 @@ import (
 
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
+	"github.com/varve-search/varve/lucene/codec/catalog"
 	"github.com/varve-search/varve/lucene/codec/fieldinfo"
 	"github.com/varve-search/varve/lucene/index"
 )
@@ -82,6 +83,11 @@ func (s *segment) check() {
 		if f.VectorDims > 0 {
 			s.report.Unsupported = append(s.report.Unsupported, s.r.Unsupported(f.Name))
 		}
+	}
+	if c, err := catalog.Lookup(s.info.Info.Codec); err == nil && c.Name != c.Base && c.StoredFields == nil {
+		s.report.Unsupported = append(s.report.Unsupported, &codec.UnsupportedError{
+			Format: c.Name, Where: "segment " + s.report.Name, Reason: "what the plugin adds to " + c.Base + ", such as star trees, is left aside",
+		})
 	}
 	s.run(PartLiveDocs, s.liveDocs)
 	s.run(PartFieldInfos, s.fieldInfos)
