@@ -3,9 +3,11 @@ package index
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/varve-search/varve/lucene"
+	"github.com/varve-search/varve/lucene/store"
 )
 
 // logDocuments makes documents like log lines: an id, a source, a text of some 25 words, keywords and numbers.
@@ -62,4 +64,75 @@ func BenchmarkBuffer(b *testing.B) {
 		buf.seal(int64(i))
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
+}
+
+// BenchmarkIndexing measures a writer with two goroutines on the file system, merges and a final commit included.
+func BenchmarkIndexing(b *testing.B) {
+	docs := logDocuments(20000)
+	dir, err := store.OpenFS(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := openTest(b, dir, Config{OnMergeError: func(err error) { b.Error(err) }})
+	const workers = 2
+	b.ReportAllocs()
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for g := range workers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			part := docs[g*len(docs)/workers : (g+1)*len(docs)/workers]
+			for i := range b.N / workers {
+				d := part[i%len(part)]
+				rewind(d)
+				if _, err := w.AddDocuments(b.Context(), d); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	if err := w.Commit(b.Context(), nil); err != nil {
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
+	b.Logf("%d documents: %+v", b.N, w.Stats())
+	if err := w.Rollback(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkForceMerge measures merging ten segments of b.N documents into one.
+func BenchmarkForceMerge(b *testing.B) {
+	docs := logDocuments(20000)
+	dir, err := store.OpenFS(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := openTest(b, dir, Config{NoMerges: true})
+	for i := range b.N {
+		d := docs[i%len(docs)]
+		rewind(d)
+		if _, err := w.AddDocuments(b.Context(), d); err != nil {
+			b.Fatal(err)
+		}
+		if i%(b.N/10+1) == b.N/10 {
+			if err := w.Commit(b.Context(), nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	if err := w.ForceMerge(b.Context(), 1); err != nil {
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
+	if err := w.Rollback(); err != nil {
+		b.Fatal(err)
+	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/varve-search/varve/lucene"
 )
 
-// Columns, norms and points in the order of an index sort: read once in the order they were added, and
+// Columns and points in the order of an index sort: read once in the order they were added, and
 // laid out by new document.
 
 // permuted is an iterator over documents with values in memory; row says where a document's values are.
@@ -48,32 +48,6 @@ func permute(c *column, newDoc []int32) *permuted {
 		p.docs = append(p.docs, pl.doc)
 		p.row = append(p.row, pl.row)
 		p.end = append(p.end, pl.end)
-	}
-	return p
-}
-
-// permuteNorms is permute for norms.
-func permuteNorms(n *normBuffer, newDoc []int32) *permuted {
-	type place struct {
-		doc  int32
-		norm int64
-	}
-	var places []place
-	it := n.iterator()
-	for {
-		doc, _ := it.Next()
-		if doc == lucene.NoMoreDocs {
-			break
-		}
-		places = append(places, place{newDoc[doc], it.value})
-	}
-	slices.SortFunc(places, func(a, b place) int { return int(a.doc - b.doc) })
-	p := &permuted{at: -1}
-	for i, pl := range places {
-		p.docs = append(p.docs, pl.doc)
-		p.row = append(p.row, int32(i))
-		p.end = append(p.end, int32(i+1))
-		p.nums = append(p.nums, pl.norm)
 	}
 	return p
 }

@@ -237,6 +237,8 @@ type bufferSource struct {
 	byName map[string]*bufferField
 	newDoc []int32 // permutation of an index sort, or nil
 	cached map[*column]*permuted
+	flat   *flatNorms // the norms that were asked for last
+	flatOf *bufferField
 }
 
 func (s *bufferSource) fieldInfo(name string) *lucene.FieldInfo {
@@ -320,13 +322,13 @@ func (s *bufferSource) SortedSet(f *lucene.FieldInfo) (lucene.SortedSetDocValues
 
 func (s *bufferSource) Norms(f *lucene.FieldInfo) (lucene.NumericDocValues, error) {
 	pf := s.byName[f.Name]
-	switch {
-	case pf == nil || pf.norms == nil:
+	if pf == nil || pf.norms == nil {
 		return nil, nil
-	case s.newDoc != nil:
-		return permutedNumeric{permuteNorms(pf.norms, s.newDoc)}, nil
 	}
-	return pf.norms.iterator(), nil
+	if s.flat == nil || s.flatOf != pf {
+		s.flat, s.flatOf = pf.norms.flat(s.b.numDocs, s.newDoc), pf
+	}
+	return s.flat.iterator(), nil
 }
 
 func (s *bufferSource) pointSource(f *lucene.FieldInfo) (codec.PointSource, error) {
