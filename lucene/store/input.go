@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"sync/atomic"
 )
 
 // Input is random access to the bytes of one immutable file, or of a part of one.
@@ -120,21 +121,32 @@ type ReaderAt interface {
 }
 
 // PreadInput is an Input that reads with pread, for access that may block: merges, restores,
-// verification. A Window is a fresh buffer of at least 16 KiB where the file has so many.
+// verification. A Window is a buffer of at least 16 KiB where the file has so many, and of 64 KiB where it goes on from the
+// last one, which is kept: many small structures lie in it one after another.
 type PreadInput struct {
 	name      string
 	base, len int64
 	origin    int64 // base of the file that messages name
 	r         ReaderAt
 	slice     bool
+	last      *atomic.Pointer[window]
+}
+
+// window is bytes of a file, from an offset in it on. They do not change.
+type window struct {
+	off int64
+	b   []byte
 }
 
 // NewPreadInput returns an Input over the first length bytes of r, which it owns.
 func NewPreadInput(name string, r ReaderAt, length int64) *PreadInput {
-	return &PreadInput{name: name, len: length, r: r}
+	return &PreadInput{name: name, len: length, r: r, last: new(atomic.Pointer[window])}
 }
 
-const preadWindow = 16 << 10
+const (
+	preadWindow     = 16 << 10
+	preadSequential = 64 << 10
+)
 
 // Name implements Input.
 func (in *PreadInput) Name() string { return in.name }
@@ -147,16 +159,24 @@ func (in *PreadInput) Window(off int64, min int) ([]byte, error) {
 	if err := checkRange(in.name, in.start(), off, int64(min), in.len); err != nil {
 		return nil, err
 	}
-	n := int64(min)
-	if n < preadWindow {
-		n = preadWindow
+	size := preadWindow
+	if w := in.last.Load(); w != nil && off >= w.off && off <= w.off+int64(len(w.b)) {
+		b := w.b[off-w.off:]
+		if len(b) >= min && (len(b) > 0 || off == in.len) {
+			return b[:len(b):len(b)], nil
+		}
+		size = preadSequential
 	}
+	n := int64(max(min, size))
 	if rest := in.len - off; n > rest {
 		n = rest
 	}
 	b := make([]byte, n)
 	if _, err := in.r.ReadAt(b, in.base+off); err != nil {
 		return nil, fmt.Errorf("read %d bytes of %s at %d: %w", n, in.name, in.start()+off, err)
+	}
+	if n <= preadSequential {
+		in.last.Store(&window{off, b})
 	}
 	return b, nil
 }
@@ -166,7 +186,7 @@ func (in *PreadInput) Slice(off, n int64) (Input, error) {
 	if err := checkRange(in.name, in.start(), off, n, in.len); err != nil {
 		return nil, err
 	}
-	return &PreadInput{name: in.name, base: in.base + off, origin: in.origin, len: n, r: in.r, slice: true}, nil
+	return &PreadInput{name: in.name, base: in.base + off, origin: in.origin, len: n, r: in.r, slice: true, last: new(atomic.Pointer[window])}, nil
 }
 
 // Close implements Input.
@@ -181,6 +201,6 @@ func (in *PreadInput) start() int64 { return in.base - in.origin }
 
 func (in *PreadInput) inner(name string) Input {
 	c := *in
-	c.name, c.origin = name, in.base
+	c.name, c.origin, c.last = name, in.base, new(atomic.Pointer[window])
 	return &c
 }
