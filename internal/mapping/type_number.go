@@ -37,7 +37,7 @@ func (n *numberType) article() string {
 	return "a " + n.name
 }
 
-// numberSchema is the schema of all numeric types.
+// numberSchema is the schema of all numeric types; see docs/formats/field-encodings.md.
 func numberSchema(f *Field, bytes int32) *lucene.FieldType {
 	ft := &lucene.FieldType{}
 	if f.searchable {

@@ -331,7 +331,8 @@ func (r *rangeType) point(v any) []byte {
 	return append([]byte(nil), v.([]byte)...)
 }
 
-// encodeRanges is the column value of a range field: the distinct ranges, sorted, bounds included.
+// encodeRanges is the column value of a range field: the distinct ranges, sorted, bounds included
+// (docs/formats/field-encodings.md).
 func (r *rangeType) encodeRanges(ranges []valueRange) []byte {
 	sort.SliceStable(ranges, func(i, j int) bool {
 		a, b := ranges[i], ranges[j]
