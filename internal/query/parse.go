@@ -91,6 +91,7 @@ func init() {
 		"match_bool_prefix": parseMatchBoolPrefix, "multi_match": parseMultiMatch, "bool": parseBool, "constant_score": parseConstantScore, "dis_max": parseDisMax,
 		"boosting": parseBoosting, "nested": parseNested, "geo_bounding_box": parseGeoBox, "geo_distance": parseGeoDistance,
 		"function_score": parseFunctionScore, "wrapper": parseWrapper,
+		"query_string": parseQueryString, "simple_query_string": parseSimpleQueryString,
 	}
 }
 
