@@ -22,9 +22,6 @@ func (w *Writer) Add(docs int32, pointer int64) {
 	w.total += int64(docs)
 }
 
-// Chunks returns how many were added.
-func (w *Writer) Chunks() int64 { return int64(len(w.docs)) }
-
 // Finish writes the index file of the given extension, and its part of the metadata to meta.
 // The data end at maxPointer; shift is the size of the blocks, as a power of two.
 func (w *Writer) Finish(state *codec.WriteState, meta *store.Output, ext, name string, numDocs int32, maxPointer int64, shift int) error {

@@ -2,7 +2,6 @@ package fieldinfo
 
 import (
 	"fmt"
-	"maps"
 
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
@@ -31,6 +30,8 @@ const (
 
 // Limits of what this version of Lucene knows.
 const (
+	vectorFloats       = 1
+	vectorEuclidean    = 0
 	numVectorEncodings = 2
 	numVectorFunctions = 4
 )
@@ -106,7 +107,6 @@ func parse(r *store.Reader, id lucene.ID, suffix string) ([]*lucene.FieldInfo, e
 	}
 	n := r.Count("fields", 14)
 	infos := make([]*lucene.FieldInfo, 0, n)
-	var attributes map[string]string
 	for range n {
 		start := r.Offset()
 		f := &lucene.FieldInfo{Name: r.String(), Number: r.VInt()}
@@ -126,16 +126,12 @@ func parse(r *store.Reader, id lucene.ID, suffix string) ([]*lucene.FieldInfo, e
 		}
 		f.DocValuesType = docValuesTypes[dv]
 		f.DocValuesGen = r.Int64()
-		a := r.StringMap()
-		if !maps.Equal(a, attributes) {
-			attributes = a
-		}
-		f.Attributes = maps.Clone(attributes)
+		f.Attributes = r.StringMap()
 		if f.PointDims = r.VInt(); f.PointDims != 0 {
 			f.PointIndexDims, f.PointBytes = r.VInt(), r.VInt()
 		}
 		f.VectorDims = r.VInt()
-		f.VectorEncoding = 1
+		f.VectorEncoding = vectorFloats
 		if name == codec94 {
 			f.VectorEncoding = r.Byte()
 		}
@@ -234,8 +230,14 @@ func write(out *store.Output, id lucene.ID, suffix string, fields *lucene.FieldI
 			out.PutVInt(f.PointBytes)
 		}
 		out.PutVInt(f.VectorDims)
-		out.PutByte(f.VectorEncoding)
-		out.PutByte(f.VectorFunction)
+		if f.VectorDims == 0 {
+			// Lucene compares these when it adds documents, and has them so where there are no vectors.
+			out.PutByte(vectorFloats)
+			out.PutByte(vectorEuclidean)
+		} else {
+			out.PutByte(f.VectorEncoding)
+			out.PutByte(f.VectorFunction)
+		}
 	}
 	codec.WriteFooter(out)
 	return out.Err()

@@ -79,7 +79,7 @@ func (s *Infos) Files() []string {
 // Clone returns a copy that shares the SegmentInfo of each segment and nothing else.
 func (s *Infos) Clone() *Infos {
 	c := *s
-	c.Segments = make([]*lucene.SegmentCommitInfo, len(s.Segments))
+	c.Segments = slices.Clone(s.Segments)
 	for i, sci := range s.Segments {
 		c.Segments[i] = sci.Clone()
 	}

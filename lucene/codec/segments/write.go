@@ -83,9 +83,6 @@ func (s *Infos) Commit(dir store.Directory) error {
 	return s.Finish(dir, gen)
 }
 
-// Encode writes the commit as the file of a generation; Prepare is what an index wants.
-func (s *Infos) Encode(out *store.Output, gen int64) error { return s.write(out, gen) }
-
 func (s *Infos) write(out *store.Output, gen int64) error {
 	s.ID = lucene.NewID()
 	codec.WriteIndexHeader(out, codecName, version86, s.ID, strconv.FormatInt(gen, 36))
