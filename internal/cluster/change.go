@@ -224,7 +224,7 @@ type AliasAction struct {
 func AliasesMissing(names ...string) error {
 	list := strings.Join(names, ", ")
 	return apierr.New(404, "aliases_not_found_exception", "aliases [%s] missing", list).
-		With("resource.type", "aliases").With("resource.id", list)
+		With("resource.id", list).With("resource.type", "aliases")
 }
 
 // UpdateAliases applies all actions in one step, or none.

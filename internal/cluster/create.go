@@ -184,7 +184,7 @@ func illegal(err error) error {
 
 // checkAlias refuses names that an alias may not have.
 func checkAlias(v *state.View, index, name string) error {
-	if err := CheckIndexName(name); err != nil {
+	if err := checkName(name, false); err != nil {
 		e := apierr.As(err)
 		return apierr.New(400, "invalid_alias_name_exception", "Invalid alias name [%s]: %s", name, trimInvalid(e.Reason, name)).With("index", index)
 	}

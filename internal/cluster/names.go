@@ -11,8 +11,11 @@ import (
 // maxNameBytes is the longest name of an index or alias.
 const maxNameBytes = 255
 
-// CheckIndexName refuses names that no index or alias may have.
-func CheckIndexName(name string) error {
+// CheckIndexName refuses names that no index may have.
+func CheckIndexName(name string) error { return checkName(name, true) }
+
+// checkName is CheckIndexName; aliases may have capitals.
+func checkName(name string, lower bool) error {
 	switch {
 	case name == "":
 		return apierr.InvalidIndexName(name, "must not be empty")
@@ -28,7 +31,7 @@ func CheckIndexName(name string) error {
 		return apierr.InvalidIndexName(name, "index name is too long, (255 > 255)")
 	case name == "." || name == "..":
 		return apierr.InvalidIndexName(name, "must not be '.' or '..'")
-	case strings.IndexFunc(name, unicode.IsUpper) >= 0:
+	case lower && strings.IndexFunc(name, unicode.IsUpper) >= 0:
 		return apierr.InvalidIndexName(name, "must be lowercase")
 	}
 	return nil

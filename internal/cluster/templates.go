@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/mapping"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
 )
@@ -278,4 +279,23 @@ func autoCreateAllowed(value, name string) error {
 		}
 	}
 	return refuse("([%s]) doesn't match", value)
+}
+
+// CheckTemplateContent refuses a template whose mapping cannot be read.
+func CheckTemplateContent(body json.RawMessage) error {
+	t, err := ParseTemplate(body)
+	if err != nil {
+		return apierr.IllegalArgument("%v", err)
+	}
+	c := t.content()
+	if len(c.Mappings) == 0 || string(c.Mappings) == "null" {
+		return nil
+	}
+	// Analyzers may come from another template: the mapping is read as leniently as that of an index that exists.
+	ix, err := mappingIndex(Normalize(c.Settings), true)
+	if err != nil {
+		return err
+	}
+	_, err = mapping.ParseJSON(ix, c.Mappings, mapping.ParseOptions{Lenient: true})
+	return err
 }

@@ -34,10 +34,22 @@ func NewRouter(s Services) *Router {
 	rt := &Router{}
 	a.routeSnapshots(rt)
 	a.routeDocuments(rt)
+	a.routeSearch(rt)
 	a.routeIndices(rt)
 	a.routeIndexSettings(rt)
 	a.routeMappings(rt)
 	a.routeAliases(rt)
+	a.routeStats(rt)
+	a.routeInfo(rt)
+	a.routeHealth(rt)
+	a.routeClusterSettings(rt)
+	a.routeClusterState(rt)
+	a.routeClusterStats(rt)
+	a.routeNodes(rt)
+	a.routeTasks(rt)
+	a.routeRecovery(rt)
+	a.routeTemplates(rt)
+	a.routeCat(rt)
 	return rt
 }
 

@@ -88,15 +88,10 @@ func warnTranslogRetention(r *Request, s settings.Settings) {
 	}
 }
 
-// readCreateBody reads settings, mappings and aliases; a body with none of these names is all settings.
+// readCreateBody reads settings, mappings and aliases.
 func readCreateBody(req *cluster.CreateRequest, body *xcontent.Object) error {
 	if body == nil {
 		return nil
-	}
-	known := []string{"settings", "mappings", "aliases"}
-	bare := true
-	for _, m := range body.Members {
-		bare = bare && !slices.Contains(known, m.Key)
 	}
 	for _, m := range body.Members {
 		if m.Value == nil {
@@ -122,9 +117,6 @@ func readCreateBody(req *cluster.CreateRequest, body *xcontent.Object) error {
 			}
 			req.Aliases = aliases
 		default:
-			if bare {
-				return apierr.New(http.StatusBadRequest, "parse_exception", "unknown key [%s] for create index", m.Key)
-			}
 			return apierr.New(http.StatusBadRequest, "parse_exception", "unknown key [%s] for create index", m.Key)
 		}
 	}
@@ -409,7 +401,7 @@ func blockError(ix *state.Index, kind string, deleting bool) error {
 	if len(found) == 0 {
 		return nil
 	}
-	return apierr.New(status, "cluster_block_exception", "index [%s] blocked by: [%s];", ix.Name, strings.Join(found, "];[")).With("index", ix.Name).With("index_uuid", ix.UUID)
+	return apierr.New(status, "cluster_block_exception", "index [%s] blocked by: [%s];", ix.Name, strings.Join(found, "];["))
 }
 
 func (a *API) addBlock(r *Request) (*Response, error) {
