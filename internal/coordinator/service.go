@@ -13,6 +13,7 @@ import (
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/task"
 	"github.com/varve-search/varve/internal/wildcard"
+	"github.com/varve-search/varve/lucene/search"
 )
 
 // Service answers document and search requests. Its methods are safe for concurrent use.
@@ -24,7 +25,11 @@ type Service struct {
 	// AutoCreate makes an index that a write names and that is not there; nil refuses such writes.
 	AutoCreate func(ctx context.Context, name string) error
 	scrolls    scrolls
+	filters    *search.LRUCache // sets of documents of filters that are used often
 }
+
+// filterCacheBytes is how much memory the sets of documents of filters may take.
+const filterCacheBytes = 64 << 20
 
 // New returns a service over a node's shards.
 func New(n *cluster.Node, tasks *task.Registry) *Service {
@@ -32,6 +37,7 @@ func New(n *cluster.Node, tasks *task.Registry) *Service {
 	_, _ = rand.Read(s.ids.node[:]) // never fails on the systems that Go supports
 	s.ids.counter.Store(uint32(time.Now().UnixNano()))
 	s.scrolls.init()
+	s.filters = search.NewLRUCache(filterCacheBytes)
 	return s
 }
 
