@@ -86,7 +86,8 @@ func (ix *Index) applyShard(r *state.ShardRouting, meta *state.Index) {
 	want := mine != nil && meta.State == state.IndexOpen
 	if s != nil && (!want || s.allocation != mine.AllocationID) {
 		delete(ix.shards, r.Shard)
-		ix.node.work.Go(func() { ix.closeSlot(context.Background(), r.Shard, s) })
+		old := s // s is taken on below
+		ix.node.work.Go(func() { ix.closeSlot(context.Background(), r.Shard, old) })
 		s = nil
 	}
 	if !want || s != nil || mine.State != state.ShardInitializing {
