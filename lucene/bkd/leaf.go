@@ -47,7 +47,10 @@ func (l *leafReader) docIDs(off int64) ([]int32, error) {
 	r := &l.r
 	r.SeekTo(off)
 	count := int(r.VInt())
-	if r.Err() == nil && (count < 1 || count > l.m.leafSize) {
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	if count < 1 || count > l.m.leafSize {
 		return nil, r.Corruptf("a leaf of %d points where %d are the most", count, l.m.leafSize)
 	}
 	if cap(l.docs) < count+8 {
