@@ -53,6 +53,18 @@ func (e *enum) reset(files *postings.Files, t postings.Traits, s *postings.TermS
 	e.listed0, e.listed1 = -1, -1
 }
 
+// NextBatch implements the batches that searches ask for: see postings.Block.TakeBatch.
+func (e *enum) NextBatch(upTo int32, docs, freqs []int32) (int, error) {
+	if e.Doc < 0 || e.Doc >= upTo {
+		return 0, nil
+	}
+	n, rest, err := e.TakeBatch(upTo, docs, freqs)
+	if err == nil && !rest {
+		_, err = e.Next()
+	}
+	return n, err
+}
+
 // Next implements lucene.DocIDSetIterator.
 func (e *enum) Next() (int32, error) {
 	if u := e.Upto; u < e.N {
