@@ -320,6 +320,8 @@ func parseDecay(shape string, o *xcontent.Object) (func(c *Context) (search.Scor
 			err = c.decayOfPlace(d, r, given, mode)
 		case mapping.KindDate:
 			err = c.decayOfDate(d, r, given, mode)
+		case mapping.KindScaledFloat:
+			err = apierr.Parsing("field [%s] is of type [%s], but only numeric types are supported.", field, r.Type())
 		default:
 			err = c.decayOfNumber(d, r, given, mode)
 		}

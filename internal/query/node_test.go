@@ -141,7 +141,7 @@ func TestNode(t *testing.T) {
 	def, _ := call(t, "GET", url+"/q", "").Get("q")
 	mappings, _ := def.(*xcontent.Object).Get("mappings")
 	flat, _ := def.(*xcontent.Object).Get("settings")
-	ix := openIndex(t, "q", shardFolders(t, out, "q"), mappings, flat)
+	ix := openIndex(t, "q2", shardFolders(t, out, "q"), mappings, flat)
 
 	text, err := os.ReadFile("testdata/queries.txt")
 	must(t, err)

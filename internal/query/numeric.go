@@ -57,7 +57,7 @@ func (c *Context) numberTerms(r *ref, values []any, single bool) (search.Query, 
 func (r *ref) number(v any) (point []byte, column int64, err error) {
 	switch r.Kind() {
 	case mapping.KindInteger:
-		n, err := toWhole(v, r.Type())
+		n, err := toWhole(v, "integer") // short and byte too: their points are ints
 		return search.EncodeInt(int32(n)), n, err
 	case mapping.KindLong, mapping.KindMetadata:
 		n, err := toWhole(v, "long")

@@ -8,7 +8,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/dateformat"
@@ -27,7 +26,6 @@ type sortSpec struct {
 	unmappedType string
 	mode         string
 	numericType  string
-	format       string
 	nested       string
 	nestedFilter node
 	geo          *geoSort
@@ -118,8 +116,6 @@ func parseSortKey(field string, v any) (sortSpec, error) {
 			default:
 				err = apierr.IllegalArgument("invalid value for [numeric_type], must be [long, double, date, date_nanos], got %s", k.numericType)
 			}
-		case "format":
-			k.format = valueText(m.Value)
 		case "nested":
 			err = k.parseNested(m.Value)
 		case "nested_path":
@@ -248,9 +244,6 @@ func (s *SortSpec) Bind(c *Context) (*Sort, error) {
 	for _, k := range s.keys {
 		key, err := c.sortKey(k)
 		if err != nil {
-			if e := apierr.As(err); e != nil && (e.Type == "query_shard_exception" || e.Type == "not_implemented_exception") {
-				return nil, err
-			}
 			return nil, err
 		}
 		out.keys = append(out.keys, key)
@@ -581,7 +574,7 @@ func (c *Context) numberKey(k sortSpec, r *ref, f search.SortField, n *nestedSor
 	key.field = f
 	switch {
 	case r.Kind() == mapping.KindDate || nanos:
-		return c.dateKey(k, key, r, nanos)
+		return c.dateKey(key, r, nanos)
 	case double:
 		single := f.Kind == search.KindFloat || f.Kind == search.KindHalfFloat
 		key.format = func(v any) any {
@@ -672,32 +665,16 @@ func (c *Context) missingValue(k sortSpec, r *ref, kind search.Kind, double bool
 	return toWhole(k.missing, "long")
 }
 
-// dateKey shows dates as milliseconds, or in the format that was asked for.
-func (c *Context) dateKey(k sortSpec, key sortKey, r *ref, nanos bool) (sortKey, error) {
+// dateKey shows dates as milliseconds and reads them in the format of the field too.
+func (c *Context) dateKey(key sortKey, r *ref, nanos bool) (sortKey, error) {
 	format := r.DateFormat()
-	if k.format != "" {
-		f, err := dateformat.Parse(k.format)
-		if err != nil {
-			return key, err
-		}
-		format = f
-	}
 	if format == nil {
 		format = dateformat.MustParse(dateformat.Default)
-	}
-	instant := func(n int64) time.Time {
-		if nanos {
-			return time.Unix(n/1e9, n%1e9).UTC()
-		}
-		return time.UnixMilli(n).UTC()
 	}
 	key.format = func(v any) any {
 		n, ok := v.(int64)
 		if !ok {
 			return nil
-		}
-		if k.format != "" {
-			return format.Format(instant(n))
 		}
 		return n
 	}
@@ -706,11 +683,11 @@ func (c *Context) dateKey(k sortSpec, key sortKey, r *ref, nanos bool) (sortKey,
 		case nil:
 			return nil, nil
 		case json.Number:
-			if n, err := strconv.ParseInt(x.String(), 10, 64); err == nil && k.format == "" {
+			if n, err := strconv.ParseInt(x.String(), 10, 64); err == nil {
 				return n, nil
 			}
 		case string:
-			if n, err := strconv.ParseInt(x, 10, 64); err == nil && k.format == "" && len(x) > 4 {
+			if n, err := strconv.ParseInt(x, 10, 64); err == nil && len(x) > 4 {
 				return n, nil
 			}
 		}
