@@ -163,16 +163,15 @@ func BenchmarkCheck(b *testing.B) {
 		b.Fatal(err)
 	}
 	build(b, rand.New(rand.NewPCG(1, 1)), dir, 20_000, index.Config{NoMerges: true})
-	var size int64
 	for b.Loop() {
 		report, err := Directory(context.Background(), dir, Options{})
 		if err != nil || !report.Clean() {
 			b.Fatal(err, report.Findings)
 		}
-		size = 0
+		var size int64
 		for _, s := range report.Segments {
 			size += s.Bytes
 		}
+		b.SetBytes(size)
 	}
-	b.SetBytes(size)
 }

@@ -32,10 +32,9 @@ func newCompressor(m Mode) compressor {
 }
 
 type lz4Compressor struct {
-	c       *lz4.Fast
-	buf     []byte
-	packed  []byte
-	lengths []int32
+	c      *lz4.Fast
+	buf    []byte
+	packed []byte
 }
 
 func (c *lz4Compressor) compress(out *store.Output, b []byte) error {
