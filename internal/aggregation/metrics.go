@@ -231,7 +231,12 @@ func (r *metricResult) number(v float64, ok bool) any {
 }
 
 func (r *metricResult) formatted(o *xcontent.Object, name string, v float64, ok bool) {
-	if col := r.k.src.col; ok && col != nil && col.ShowFormatted {
+	col := r.k.src.col
+	switch {
+	case !ok || col == nil:
+	case col.Unsigned: // whose values always have a text beside them
+		o.Add(name, FormatDouble(v))
+	case col.ShowFormatted:
 		if col.Class == ClassDouble {
 			o.Add(name, col.Format.Double(v))
 		} else {

@@ -28,6 +28,7 @@ type Index struct {
 
 	mu     sync.Mutex
 	shards map[int]*slot
+	atRest map[int]*atRest // of a closed index
 }
 
 // slot is the place of a shard copy on this node.
@@ -40,7 +41,7 @@ type slot struct {
 }
 
 func newIndex(n *Node, meta *state.Index) *Index {
-	ix := &Index{node: n, shards: map[int]*slot{}}
+	ix := &Index{node: n, shards: map[int]*slot{}, atRest: map[int]*atRest{}}
 	ix.mapper = newMapper(ix)
 	ix.meta.Store(meta)
 	return ix
@@ -87,8 +88,17 @@ func (ix *Index) applyShard(r *state.ShardRouting, meta *state.Index) {
 	if s != nil && (!want || s.allocation != mine.AllocationID) {
 		delete(ix.shards, r.Shard)
 		old := s // s is taken on below
-		ix.node.work.Go(func() { ix.closeSlot(context.Background(), r.Shard, old) })
+		if mine != nil && meta.State == state.IndexClosed {
+			ix.rest(r.Shard, old)
+		} else {
+			ix.node.work.Go(func() { ix.closeSlot(context.Background(), r.Shard, old) })
+		}
 		s = nil
+	}
+	if meta.State != state.IndexClosed || mine == nil {
+		delete(ix.atRest, r.Shard)
+	} else if ix.atRest[r.Shard] == nil {
+		ix.rest(r.Shard, nil)
 	}
 	if !want || s != nil || mine.State != state.ShardInitializing {
 		return
@@ -318,6 +328,11 @@ func (ix *Index) Recoveries() map[int]*Recovery {
 	out := make(map[int]*Recovery, len(ix.shards))
 	for id, s := range ix.shards {
 		out[id] = s.recovery
+	}
+	for id, c := range ix.atRest {
+		if out[id] == nil {
+			out[id] = c.recovery
+		}
 	}
 	return out
 }

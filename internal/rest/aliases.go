@@ -57,10 +57,32 @@ func aliasObject(a state.Alias) *xcontent.Object {
 // aliasesObject renders those aliases of an index that match; nil patterns are all.
 func aliasesObject(ix *state.Index, patterns []string) *xcontent.Object {
 	o := &xcontent.Object{}
-	for _, name := range wildcard.MatchNames(sortedKeys(ix.Aliases), patterns...) {
+	for _, name := range matchAliases(sortedKeys(ix.Aliases), patterns) {
 		o.Add(name, aliasObject(ix.Aliases[name]))
 	}
 	return o
+}
+
+// matchAliases returns the names that the patterns choose, in turn: one with a leading - takes away. No patterns are all.
+func matchAliases(names, patterns []string) []string {
+	if len(patterns) == 0 || len(patterns) == 1 && patterns[0] == "_all" {
+		return names
+	}
+	var out []string
+	for _, name := range names {
+		matched := false
+		for _, p := range patterns {
+			if not, ok := strings.CutPrefix(p, "-"); ok && not != "" {
+				matched = matched && !(not == "_all" || settings.Match(not, name))
+			} else {
+				matched = matched || p == "_all" || settings.Match(p, name)
+			}
+		}
+		if matched {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // aliasesOf reads the object "aliases" of a request.
@@ -243,7 +265,7 @@ func (a *API) aliasExists(r *Request) (*Response, error) {
 	}
 	returned := map[string]bool{}
 	for _, ix := range list {
-		for _, name := range wildcard.MatchNames(sortedKeys(ix.Aliases), patterns...) {
+		for _, name := range matchAliases(sortedKeys(ix.Aliases), patterns) {
 			returned[name] = true
 		}
 	}

@@ -77,7 +77,7 @@ func (a *API) catAliases(r *Request) (*Table, error) {
 		return s
 	}
 	for _, ix := range list {
-		for _, name := range wildcard.MatchNames(sortedKeys(ix.Aliases), patterns...) {
+		for _, name := range matchAliases(sortedKeys(ix.Aliases), patterns) {
 			al := ix.Aliases[name]
 			row := map[string]any{"alias": name, "index": ix.Name, "filter": "-", "routing.index": dash(al.IndexRouting), "routing.search": dash(al.SearchRouting), "is_write_index": "-"}
 			if len(al.Filter) > 0 {

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/task"
 	"github.com/varve-search/varve/internal/wildcard"
 	"github.com/varve-search/varve/internal/xcontent"
 )
@@ -282,7 +284,15 @@ func (a *API) openIndex(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Ignore("wait_for_completion", "task_execution_timeout")
+	complete, err := r.Bool("wait_for_completion", true)
+	if err != nil {
+		return nil, err
+	}
+	if long, err := r.Time("task_execution_timeout", time.Hour); err != nil {
+		return nil, err
+	} else if !complete {
+		timeout = long
+	}
 	def := wildcard.StrictExpandOpenClosed
 	def.ExpandOpen = false
 	list, err := a.indices(r, def)
@@ -293,11 +303,23 @@ func (a *API) openIndex(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	acked, err := a.Node.OpenIndices(r.Context(), indexNames(list), wait, timeout)
+	open := func(ctx context.Context) (any, error) {
+		acked, err := a.Node.OpenIndices(ctx, indexNames(list), wait, timeout)
+		return xcontent.Obj("acknowledged", true, "shards_acknowledged", acked), err
+	}
+	if !complete {
+		spec := task.Spec{Action: "indices:admin/open", Description: "open indices [" + strings.Join(indexNames(list), ", ") + "]"}
+		t, err := a.Tasks.Go(r.Context(), spec, func(ctx context.Context, _ *task.Task) (any, error) { return open(ctx) })
+		if err != nil {
+			return nil, err
+		}
+		return OK(xcontent.Obj("task", t.ID().String()))
+	}
+	body, err := open(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	return OK(xcontent.Obj("acknowledged", true, "shards_acknowledged", acked))
+	return OK(body)
 }
 
 func (a *API) closeIndex(r *Request) (*Response, error) {
@@ -323,6 +345,11 @@ func (a *API) closeIndex(r *Request) (*Response, error) {
 		}
 	}
 	if err := a.Node.CloseIndices(r.Context(), indexNames(open)); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	if err := a.Node.AwaitClosed(ctx, indexNames(open)); err != nil && r.Context().Err() != nil {
 		return nil, err
 	}
 	acked := len(open) > 0

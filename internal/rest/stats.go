@@ -91,7 +91,11 @@ func unrecognized(r *Request, unknown, known []string, what string) error {
 }
 
 func (a *API) indicesStats(r *Request) (*Response, error) {
-	r.Ignore("timeout", "groups", "completion_fields", "fielddata_fields", "fields", "include_unloaded_segments")
+	r.Ignore("timeout", "groups", "completion_fields", "fielddata_fields", "fields")
+	unloaded, err := r.Bool("include_unloaded_segments", false)
+	if err != nil {
+		return nil, err
+	}
 	human, err := r.Bool("human", false)
 	if err != nil {
 		return nil, err
@@ -132,6 +136,9 @@ func (a *API) indicesStats(r *Request) (*Response, error) {
 			st := byShard[rt.Shard]
 			if st == nil && ix.State == state.IndexClosed {
 				st = &totals{} // nothing of a closed shard is loaded
+				if unloaded && local != nil {
+					st.segments = int64(local.ClosedSegments()[rt.Shard])
+				}
 			}
 			if st == nil {
 				continue

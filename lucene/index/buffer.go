@@ -43,7 +43,6 @@ type buffer struct {
 	blocks     bool
 
 	stored        codec.StoredFieldsWriter
-	storedDocs    int32 // documents that the writer has seen
 	storedRecords [][]byte
 	vectors       codec.TermVectorsWriter
 	vectorDocs    int32

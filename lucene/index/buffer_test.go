@@ -156,7 +156,9 @@ func checkPostings(t *testing.T, src *bufferSource, docs []*lucene.Document, fie
 		for i, w := range want[string(term)] {
 			parts := strings.Fields(w)
 			var doc int32
-			fmt.Sscan(parts[0], &doc)
+			if _, err := fmt.Sscan(parts[0], &doc); err != nil {
+				t.Fatal(err)
+			}
 			for k := range parts[1:] {
 				p := strings.Split(parts[k+1], "/")
 				switch {

@@ -21,8 +21,8 @@ func TestConcurrentUpdatesAreNeverHalfVisible(t *testing.T) {
 	dir := store.NewMem()
 	policy := DefaultMergePolicy()
 	policy.FloorBytes, policy.SegmentsPerTier = 1<<10, 3
-	w := openTest(t, dir, Config{RAMBudget: 60 << 10, Merge: policy, OnMergeError: func(err error) { t.Error(err) }})
-	const ids, writers = 40, 4
+	w := openTest(t, dir, Config{RAMBudget: 60 << 10, MaxBuffers: 3, Merge: policy, OnMergeError: func(err error) { t.Error(err) }})
+	const ids, writers = 40, 8
 	var acked [ids]atomic.Int64
 	update := func(id int, version int64) error {
 		d := simpleDocument(fmt.Sprint("id", id), "text")

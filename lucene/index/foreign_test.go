@@ -100,7 +100,11 @@ func writeToForeign(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	w := openTest(t, dir, Config{Sort: sort, OnMergeError: func(err error) { t.Error(err) }})
-	defer w.Rollback()
+	defer func() {
+		if err := w.Rollback(); err != nil {
+			t.Error(err)
+		}
+	}()
 	if _, err := w.AddDocuments(t.Context(), &lucene.Document{Fields: []lucene.Field{
 		{Name: "_id", Type: typeID, Term: []byte("\xff new"), Stored: lucene.StoredValue{Kind: lucene.StoredBytes, Bytes: []byte("\xff new")}},
 		{Name: "only here", Type: typeText, Tokens: words("a few words")},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +24,9 @@ const MaxDocs = math.MaxInt32 - 128
 type Config struct {
 	// RAMBudget is how many bytes all buffers may hold before the largest is flushed; 0 means 64 MiB.
 	RAMBudget int64
+	// MaxBuffers is how many buffers are filled at once, and so how many goroutines add documents at once; others wait. 0 means
+	// twice the processors, at least 4.
+	MaxBuffers int
 	// Sort is the index sort: the same for the life of the index, or it is not opened.
 	Sort []lucene.SortField
 	// BestCompression stores documents with DEFLATE instead of LZ4.
@@ -86,6 +90,7 @@ type Writer struct {
 	active   int64 // bytes in buffers that are filled
 	flushing int64 // bytes in buffers that are written
 	nFlush   int   // buffers that are written
+	waiting  int   // operations in stall
 	failed   error
 	closed   bool
 	merges   mergeState
@@ -141,6 +146,9 @@ func Open(dir store.Directory, cfg Config) (*Writer, error) {
 func (c Config) withDefaults() Config {
 	if c.RAMBudget <= 0 {
 		c.RAMBudget = 64 << 20
+	}
+	if c.MaxBuffers <= 0 {
+		c.MaxBuffers = max(4, 2*runtime.GOMAXPROCS(0))
 	}
 	if c.MaxDocs <= 0 || c.MaxDocs > MaxDocs {
 		c.MaxDocs = MaxDocs

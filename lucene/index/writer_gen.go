@@ -26,8 +26,26 @@ func (w *Writer) endGeneration(ctx context.Context, then func() error) error {
 		return err
 	}
 	if old == nil {
-		return w.frozen(then)
+		err = w.frozen(then)
+	} else {
+		err = w.writeGeneration(old, bufs, seq, then)
 	}
+	w.mu.Lock()
+	w.inFull = false
+	if len(w.held) > 0 {
+		w.segs = append(w.segs, w.held...)
+		w.held = nil
+		w.changes++
+	}
+	w.mu.Unlock()
+	if old != nil {
+		w.maybeMerge()
+	}
+	return err
+}
+
+// writeGeneration writes the buffers of a generation that has ended, and applies its deletes.
+func (w *Writer) writeGeneration(old *generation, bufs []*buffer, seq int64, then func() error) error {
 	segs, err := w.flushAll(bufs, seq, old)
 	w.mu.Lock()
 	for old.flushing > 0 {
@@ -41,30 +59,19 @@ func (w *Writer) endGeneration(ctx context.Context, then func() error) error {
 	if err == nil {
 		err = w.usable() // a buffer that was flushed midway may be lost
 	}
-	if err == nil {
-		_, deletes := old.cut()
-		err = w.frozen(func() error {
-			if err := w.applyDeletes(&deletes, seq); err != nil {
-				return w.fail(err)
-			}
-			if then == nil {
-				return nil
-			}
-			return then()
-		})
-	} else {
-		err = w.fail(err)
+	if err != nil {
+		return w.fail(err)
 	}
-	w.mu.Lock()
-	w.inFull = false
-	if len(w.held) > 0 {
-		w.segs = append(w.segs, w.held...)
-		w.held = nil
-		w.changes++
-	}
-	w.mu.Unlock()
-	w.maybeMerge()
-	return err
+	_, deletes := old.cut()
+	return w.frozen(func() error {
+		if err := w.applyDeletes(&deletes, seq); err != nil {
+			return w.fail(err)
+		}
+		if then == nil {
+			return nil
+		}
+		return then()
+	})
 }
 
 // frozen calls fn while the deletes of segments cannot change and merges cannot swap segments.
@@ -78,7 +85,8 @@ func (w *Writer) frozen(fn func() error) error {
 }
 
 // nextGeneration begins the next generation and waits for the operations of the old one. It returns the old one's
-// buffers and the last sequence number that it may have used; nil where it did nothing.
+// buffers and the last sequence number that it may have used; nil where it did nothing. In either case segments that are flushed
+// from now on are held back until the caller clears inFull: they hold documents whose deletes are not applied yet.
 func (w *Writer) nextGeneration() (*generation, []*buffer, int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -86,6 +94,7 @@ func (w *Writer) nextGeneration() (*generation, []*buffer, int64, error) {
 		return nil, nil, 0, err
 	}
 	old := w.gen
+	w.inFull = true
 	if !old.changed() {
 		return nil, nil, 0, nil
 	}
@@ -93,9 +102,10 @@ func (w *Writer) nextGeneration() (*generation, []*buffer, int64, error) {
 	next := old.next + int64(old.active) // operations under way still take a number each
 	old.mu.Unlock()
 	w.gen = newGeneration(next)
-	old.closed, w.inFull = true, true
+	old.closed = true
 	old.flush = append(old.flush, old.idle...)
 	old.idle = nil
+	w.cond.Broadcast() // the next generation has no buffer in use
 	for old.active > 0 {
 		w.cond.Wait()
 	}

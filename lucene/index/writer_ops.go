@@ -79,7 +79,7 @@ func (w *Writer) write(ctx context.Context, term *lucene.Term, block []*lucene.D
 func (w *Writer) begin(ctx context.Context, n int) (*generation, *buffer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.stall(ctx); err != nil {
+	if err := w.stall(ctx, n); err != nil {
 		return nil, nil, err
 	}
 	if w.docs+int64(n) > w.cfg.MaxDocs {
@@ -102,15 +102,17 @@ func (w *Writer) begin(ctx context.Context, n int) (*generation, *buffer, error)
 	return gen, b, nil
 }
 
-// stall waits while buffers hold twice the budget and some are being written, or merges are far behind.
-func (w *Writer) stall(ctx context.Context) error {
+// stall waits while buffers hold twice the budget and some are being written, merges are far behind, or, for documents,
+// all buffers are in use. More buffers would become more and smaller segments, and no more work gets done at once.
+func (w *Writer) stall(ctx context.Context, docs int) error {
 	var stop func() bool
 	for {
 		if err := w.usableLocked(); err != nil {
 			return err
 		}
 		full := w.nFlush > 0 && w.active+w.flushing > 2*w.cfg.RAMBudget
-		if !full && !w.merges.behind() {
+		taken := docs > 0 && len(w.gen.idle) == 0 && len(w.gen.all) >= w.cfg.MaxBuffers
+		if !full && !taken && !w.merges.behind() {
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -124,7 +126,9 @@ func (w *Writer) stall(ctx context.Context) error {
 			})
 			defer stop()
 		}
+		w.waiting++
 		w.cond.Wait()
+		w.waiting--
 	}
 }
 
@@ -158,6 +162,9 @@ func (w *Writer) end(gen *generation, b *buffer, unused int) (victim *buffer, en
 	defer w.mu.Unlock()
 	w.docs -= int64(unused)
 	gen.active--
+	if w.waiting > 0 {
+		w.cond.Broadcast()
+	}
 	if b != nil {
 		b.inUse = false
 		w.active += b.ram - b.counted
