@@ -36,7 +36,7 @@ func (t *totals) add(s *shard.Stats) {
 	t.refresh, t.flush = sum(t.refresh, s.Refresh), sum(t.flush, s.Flush)
 	t.indexFailed += s.IndexFailed
 	t.gets += s.Gets
-	t.segments += int64(s.Segments)
+	t.segments += int64(s.Writer.Segments)
 	t.translogOps += s.Translog.Operations
 	t.translogBytes += s.Translog.SizeInBytes
 	t.uncommittedOps += s.Translog.Operations
