@@ -49,6 +49,8 @@ func NewRouter(s Services) *Router {
 	a.routeTasks(rt)
 	a.routeRecovery(rt)
 	a.routeTemplates(rt)
+	a.routeAnalyze(rt)
+	a.routeResolve(rt)
 	a.routeCat(rt)
 	return rt
 }

@@ -91,6 +91,8 @@ func (t *totals) statCells(row map[string]any, prefix string) {
 		"script.compilation_limit_triggered"} {
 		cells[name] = count(0)
 	}
+	cells["search.query_total"], cells["search.query_time"] = count(t.query.Count), dur(t.query.Time)
+	cells["search.fetch_total"], cells["search.fetch_time"] = count(t.fetch.Count), dur(t.fetch.Time)
 	cells["search.concurrent_avg_slice_count"] = "0.0"
 	for k, v := range cells {
 		row[prefix+k] = v

@@ -167,7 +167,7 @@ func (a *API) recoveryTable(r *Request) (*Table, error) {
 				"time": settingsTime(between(rec.Started.UnixNano(), stopped)), "type": lower(string(rec.Source.Type)), "stage": lower(rec.Stage().String()),
 				"source_host": "n/a", "source_node": "n/a", "repository": orNA(rec.Source.Repository), "snapshot": orNA(rec.Source.Snapshot),
 				"files": c.TotalFiles - c.ReusedFiles, "files_recovered": c.MovedFiles, "files_percent": percentOf(c.MovedFiles, c.TotalFiles-c.ReusedFiles, allReused(c.TotalFiles)), "files_total": c.TotalFiles,
-				"bytes": ByteSize(c.TotalBytes - c.ReusedBytes), "bytes_recovered": ByteSize(c.MovedBytes), "bytes_percent": percentOf(c.MovedBytes, c.TotalBytes-c.ReusedBytes, allReused(c.TotalBytes)), "bytes_total": ByteSize(c.TotalBytes),
+				"bytes": c.TotalBytes - c.ReusedBytes, "bytes_recovered": c.MovedBytes, "bytes_percent": percentOf(c.MovedBytes, c.TotalBytes-c.ReusedBytes, allReused(c.TotalBytes)), "bytes_total": c.TotalBytes,
 				"translog_ops": ops, "translog_ops_recovered": ops, "translog_ops_percent": "100.0%",
 			}
 			if stop := nanosTime(stopped); !stop.IsZero() {

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -381,7 +382,8 @@ func (a *API) forceMerge(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.Bool("primary_only", false); err != nil {
+	primaryOnly, err := r.Bool("primary_only", false)
+	if err != nil {
 		return nil, err
 	}
 	wait, err := r.Bool("wait_for_completion", true)
@@ -394,11 +396,16 @@ func (a *API) forceMerge(r *Request) (*Response, error) {
 	if expunge && segments != -1 {
 		return nil, apierr.Validation("cannot set only_expunge_deletes and max_num_segments at the same time, those two parameters are mutually exclusive")
 	}
-	list, err := a.indices(r, wildcard.StrictExpandOpenForbidClosed)
+	o, err := indicesOptions(r, wildcard.StrictExpandOpenForbidClosed)
 	if err != nil {
 		return nil, err
 	}
+	index := r.Param("index")
 	work := func(ctx context.Context) (*xcontent.Object, error) {
+		list, err := a.concrete(o, index)
+		if err != nil {
+			return nil, err
+		}
 		return a.eachShard(ctx, list, func(ctx context.Context, s *shard.Shard) error {
 			if err := s.ForceMerge(ctx, max(segments, 0), expunge); err != nil {
 				return err
@@ -409,7 +416,8 @@ func (a *API) forceMerge(r *Request) (*Response, error) {
 			return nil
 		})
 	}
-	spec := task.Spec{Action: "indices:admin/forcemerge", Description: "Force-merge indices [" + strings.Join(indexNames(list), ", ") + "], maxSegments[" + itoa(int64(segments)) + "]", Cancellable: true}
+	spec := task.Spec{Action: "indices:admin/forcemerge", Cancellable: true, Description: fmt.Sprintf("Force-merge indices %s, maxSegments[%d], onlyExpungeDeletes[%t], flush[%t], primaryOnly[%t]",
+		javaList(wildcard.Split(index)), segments, expunge, flush, primaryOnly)}
 	t, err := a.Tasks.Go(r.Context(), spec, func(ctx context.Context, _ *task.Task) (any, error) { return work(ctx) })
 	if err != nil {
 		return nil, err

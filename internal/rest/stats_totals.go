@@ -11,16 +11,16 @@ import (
 
 // totals are the counters of one or several shards together.
 type totals struct {
-	docs, deleted, bytes           int64
-	index, delete, refresh, flush  shard.Timed
-	indexFailed, gets              int64
-	segments                       int64
-	translogOps, translogBytes     int64
-	uncommittedOps, uncommitted    int64
-	translogAge                    time.Duration
-	writerBytes, merging, versions int64
-	recoveriesUnderWay             int64
-	fileSizes                      map[string]int64
+	docs, deleted, bytes          int64
+	index, delete, refresh, flush shard.Timed
+	indexFailed, gets             int64
+	segments                      int64
+	translogOps, translogBytes    int64
+	uncommittedOps, uncommitted   int64
+	translogAge                   time.Duration
+	writerBytes, merging          int64
+	recoveriesUnderWay            int64
+	fileSizes                     map[string]int64
 }
 
 func sum(a, b shard.Timed) shard.Timed {
@@ -34,6 +34,7 @@ func (t *totals) add(s *shard.Stats) {
 	t.bytes += s.Bytes + s.Translog.SizeInBytes
 	t.index, t.delete = sum(t.index, s.Index), sum(t.delete, s.Delete)
 	t.refresh, t.flush = sum(t.refresh, s.Refresh), sum(t.flush, s.Flush)
+	t.query, t.fetch = sum(t.query, s.Query), sum(t.fetch, s.Fetch)
 	t.indexFailed += s.IndexFailed
 	t.gets += s.Gets
 	t.segments += int64(s.Writer.Segments)
@@ -55,6 +56,7 @@ func (t *totals) merge(o *totals) {
 	t.bytes += o.bytes
 	t.index, t.delete = sum(t.index, o.index), sum(t.delete, o.delete)
 	t.refresh, t.flush = sum(t.refresh, o.refresh), sum(t.flush, o.flush)
+	t.query, t.fetch = sum(t.query, o.query), sum(t.fetch, o.fetch)
 	t.indexFailed += o.indexFailed
 	t.gets += o.gets
 	t.segments += o.segments
@@ -188,7 +190,8 @@ func (t *totals) section(name string, human bool) *stat {
 	case "search":
 		s.num("open_contexts", 0)
 		for _, kind := range []string{"query", "concurrent_query", "fetch", "scroll", "point_in_time", "suggest"} {
-			s.num(kind+"_total", 0).time(kind+"_time", 0).num(kind+"_current", 0)
+			n := map[string]shard.Timed{"query": t.query, "fetch": t.fetch}[kind]
+			s.num(kind+"_total", n.Count).time(kind+"_time", n.Time).num(kind+"_current", 0)
 			if kind == "concurrent_query" {
 				s.num("concurrent_avg_slice_count", 0.0)
 			}

@@ -18,6 +18,12 @@ func (t *timed) add(d time.Duration) {
 
 func (t *timed) get() Timed { return Timed{t.n.Load(), time.Duration(t.nanos.Load())} }
 
+// CountQuery counts a query phase that searched this shard and the time it took.
+func (s *Shard) CountQuery(d time.Duration) { s.stats.queries.add(d) }
+
+// CountFetch counts a fetch phase on this shard and the time it took.
+func (s *Shard) CountFetch(d time.Duration) { s.stats.fetches.add(d) }
+
 // Timed is a count of events and the time they took together.
 type Timed struct {
 	Count int64
@@ -29,6 +35,7 @@ type stats struct {
 	failedIndexing     atomic.Int64
 	gets               atomic.Int64
 	refreshes, flushes timed
+	queries, fetches   timed
 }
 
 func (s *stats) indexed(d time.Duration) { s.index.add(d) }
@@ -42,6 +49,7 @@ type Stats struct {
 	Index, Delete        Timed
 	IndexFailed, Gets    int64
 	Refresh, Flush       Timed
+	Query, Fetch         Timed // as CountQuery and CountFetch were told
 	Translog             translog.Stats
 	MaxSeqNo, Checkpoint int64
 	Generation           int64 // of the last commit
@@ -64,7 +72,7 @@ func (s *Shard) Stats() (Stats, error) {
 	defer v.release()
 	st := Stats{
 		Index: s.stats.index.get(), Delete: s.stats.delete.get(), IndexFailed: s.stats.failedIndexing.Load(), Gets: s.stats.gets.Load(),
-		Refresh: s.stats.refreshes.get(), Flush: s.stats.flushes.get(), Translog: s.log.Stats(0), HistoryUUID: s.historyUUID,
+		Refresh: s.stats.refreshes.get(), Flush: s.stats.flushes.get(), Query: s.stats.queries.get(), Fetch: s.stats.fetches.get(), Translog: s.log.Stats(0), HistoryUUID: s.historyUUID,
 		Writer: s.writer.Stats(), LastSearch: time.Unix(0, s.lastSearch.Load()),
 	}
 	st.Bytes = st.Writer.Bytes
