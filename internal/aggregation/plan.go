@@ -20,6 +20,15 @@ type Resolver interface {
 	// Filter returns the query of a filter aggregation.
 	Filter(query any) (Filter, error)
 	Now() time.Time
+	// Nested returns the documents of a nested object; nil where the mapping does not have it.
+	Nested(path string) (Nested, error)
+	// Around returns the documents that those of the current nested object belong to: of the object path, or roots if it
+	// is ""; nil where the mapping does not have the object.
+	Around(path string) (Nested, error)
+	// Within returns what aggregations need on the documents of a nested object, or on roots if path is "".
+	Within(path string) Resolver
+	// InNested tells whether documents of a nested object are aggregated.
+	InNested() bool
 }
 
 // Filter finds the documents of a query within a leaf.
@@ -170,7 +179,7 @@ func parseOne(name string, raw any, r Resolver, depth int) (*node, error) {
 			return nil, apierr.New(http.StatusInternalServerError, "aggregation_initialization_exception",
 				"Aggregator [%s] of type [%s] cannot accept sub-aggregations", name, n.typ)
 		}
-		if n.subs, err = parseAll(subs, r, depth+1); err != nil {
+		if n.subs, err = parseAll(subs, within(r, n.typ, args.o), depth+1); err != nil {
 			return nil, err
 		}
 	}
@@ -189,6 +198,7 @@ func init() {
 		"range": parseRange, "date_range": parseDateRange, "filter": parseFilter, "filters": parseFilters, "missing": parseMissing,
 		"min": parseMetric, "max": parseMetric, "sum": parseMetric, "avg": parseMetric, "value_count": parseValueCount,
 		"stats": parseMetric, "extended_stats": parseMetric, "cardinality": parseCardinality,
+		"nested": parseNested, "reverse_nested": parseReverseNested,
 	}
 }
 
@@ -198,8 +208,8 @@ var metric = map[string]bool{"min": true, "max": true, "sum": true, "avg": true,
 var notBuilt = setOf("adjacency_matrix", "auto_date_histogram", "avg_bucket", "bucket_count_thresholds", "bucket_script", "bucket_selector",
 	"bucket_sort", "children", "composite", "cumulative_sum", "derivative", "diversified_sampler", "extended_stats_bucket", "geo_bounds", "geo_centroid",
 	"geo_distance", "geohash_grid", "geohex_grid", "geotile_grid", "global", "ip_range", "matrix_stats", "max_bucket", "median_absolute_deviation",
-	"min_bucket", "moving_avg", "moving_fn", "multi_terms", "nested", "parent", "percentile_ranks", "percentiles", "percentiles_bucket",
-	"rare_terms", "reverse_nested", "sampler", "scripted_metric", "serial_diff", "significant_terms", "significant_text", "stats_bucket",
+	"min_bucket", "moving_avg", "moving_fn", "multi_terms", "parent", "percentile_ranks", "percentiles", "percentiles_bucket",
+	"rare_terms", "sampler", "scripted_metric", "serial_diff", "significant_terms", "significant_text", "stats_bucket",
 	"sum_bucket", "top_hits", "variable_width_histogram", "weighted_avg")
 
 func setOf(names ...string) map[string]bool {

@@ -3,9 +3,12 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"math"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -344,9 +347,16 @@ func (s *Service) failures(req *SearchRequest, shards []*searchShard, results []
 	return nil
 }
 
-// guard runs what reads the files of a shard.
-func guard(f func() error) error {
-	err := store.Guard(f)
+// guard runs what reads the files of a shard. A fault of this program is the failure of the shard, not the end of the
+// process.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			slog.Error("a search of a shard panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("an internal fault stopped the search of the shard: %v", p)
+		}
+	}()
+	err = store.Guard(f)
 	if errors.Is(err, search.ErrTerminated) {
 		return nil
 	}

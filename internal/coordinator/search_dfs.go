@@ -76,7 +76,7 @@ func (s *Service) gatherStats(ctx context.Context, p *searchPlan, shards []*sear
 				return err
 			}
 			one := &shardStats{fields: map[string]search.CollectionStatistics{}, terms: map[string]search.TermStatistics{}}
-			sr := search.NewSearcher(sh.view.Leaves(), search.Options{Similarity: b.ctx.Similarity, Stats: one, MaxClauses: b.ctx.MaxClauses})
+			sr := search.NewSearcher(liveLeaves(sh.view.Leaves()), search.Options{Similarity: b.ctx.Similarity, Stats: one, MaxClauses: b.ctx.MaxClauses})
 			q, err := sr.Rewrite(b.query)
 			if err != nil {
 				return err

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -135,7 +136,21 @@ func (s *Service) searcher(p *searchPlan, sh *searchShard, c *query.Context) *se
 	if p.src.TerminateAfter > 0 {
 		o.Workers = 1 // which documents come first must not depend on chance
 	}
-	return search.NewSearcher(sh.view.Leaves(), o)
+	return search.NewSearcher(liveLeaves(sh.view.Leaves()), o)
+}
+
+// liveLeaves leaves out the segments in which no document lives: a real node's readers do not have them, so that they do
+// not count in the statistics of scores.
+func liveLeaves(leaves []lucene.LeafContext) []lucene.LeafContext {
+	empty := func(l lucene.LeafContext) bool { return l.Reader.NumDocs() == 0 }
+	if !slices.ContainsFunc(leaves, empty) {
+		return leaves
+	}
+	out := slices.DeleteFunc(slices.Clone(leaves), empty)
+	for i := range out {
+		out[i].Ord = i
+	}
+	return out
 }
 
 // queryShard finds the best hits of a shard, and what the aggregations gather. last is the hit to go on after, of a scroll.
