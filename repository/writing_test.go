@@ -120,7 +120,9 @@ func snapshotShard(r *Repository, s *Shard, base string, id SnapshotID, files sh
 
 func base36(decimal string) string {
 	var v uint64
-	fmt.Sscan(decimal, &v)
+	if _, err := fmt.Sscan(decimal, &v); err != nil {
+		panic(err)
+	}
 	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
 	s := ""
 	for ; v > 0; v /= 36 {

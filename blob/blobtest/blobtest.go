@@ -209,10 +209,10 @@ func list(t *testing.T, c blob.Container) {
 		t.Fatalf("children: %v", kids)
 	}
 	stop := errors.New("stop")
-	if err := c.List(bg, "", func(blob.Info) error { return stop }); err != stop {
+	if err := c.List(bg, "", func(blob.Info) error { return stop }); !errors.Is(err, stop) {
 		t.Fatalf("the callback's error became %v", err)
 	}
-	if err := c.Children(bg, func(string) error { return stop }); err != stop {
+	if err := c.Children(bg, func(string) error { return stop }); !errors.Is(err, stop) {
 		t.Fatalf("the callback's error became %v", err)
 	}
 }

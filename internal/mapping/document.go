@@ -68,7 +68,6 @@ type docBuilder struct {
 	prefix    string // path of the nested object with a dot, "" for the root
 	nested    *Object
 	names     map[string]bool // _field_names
-	ignored   map[string]bool
 	collected map[*Field]*collected
 	order     []*Field // of collected
 }

@@ -22,13 +22,12 @@ type param struct {
 	deprecated string // another name under which it is accepted
 	def        func(f *Field) any
 	parse      func(c *parseContext, f *Field, v any) (any, error)
-	show       func(v any) any                 // the value as JSON
-	text       func(v any) string              // the value in messages
-	printed    func(f *Field, v any) bool      // instead of "differs from the default"
-	mergeable  func(old, value any) bool       // instead of updateable
-	valid      func(f *Field, v any) error     // after parsing and merging
-	hidden     bool                            // never printed
-	current    func(f *Field) (v any, is bool) // the value that merging sees, where it is not what was set
+	show       func(v any) any             // the value as JSON
+	text       func(v any) string          // the value in messages
+	printed    func(f *Field, v any) bool  // instead of "differs from the default"
+	mergeable  func(old, value any) bool   // instead of updateable
+	valid      func(f *Field, v any) error // after parsing and merging
+	hidden     bool                        // never printed
 }
 
 // explicit is a switch that remembers whether it was given.

@@ -168,7 +168,7 @@ func (s *Server) shutDown(ctx context.Context) error {
 	var errs []error
 	if s.http != nil {
 		errs = append(errs, s.http.Shutdown(ctx))
-		<-s.served
+		errs = append(errs, <-s.served)
 	} else if s.listener != nil {
 		errs = append(errs, s.listener.Close())
 	}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -386,7 +387,7 @@ func parseQueryString(name string, o *xcontent.Object, _ int) (node, error) {
 		}
 		q, err := leaf.parse(text)
 		if err != nil {
-			if e := apierr.As(err); e != nil && e.Type != "parse_exception" || err == search.ErrTooManyClauses {
+			if e := apierr.As(err); e != nil && e.Type != "parse_exception" || errors.Is(err, search.ErrTooManyClauses) {
 				return nil, err
 			}
 			return nil, c.shardError("Failed to parse query [%s]", original).Because(

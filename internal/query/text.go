@@ -86,7 +86,6 @@ type textBuilder struct {
 	c        *Context
 	r        *ref
 	analyzer *analysis.Analyzer // nil: the text is one term
-	custom   bool               // the request named it
 	blend    *blend             // cross_fields
 }
 

@@ -14,9 +14,6 @@ import (
 	"github.com/varve-search/varve/internal/wildcard"
 )
 
-// catPaths are what GET /_cat lists.
-var catPaths []string
-
 func (a *API) routeCat(rt *Router) {
 	tables := []struct {
 		name  string
@@ -53,9 +50,8 @@ func (a *API) routeCat(rt *Router) {
 	}
 	rt.Handle("GET", "/_cat/fielddata", notBuilt("_cat/fielddata"))
 	paths = append(paths, "/_cat/snapshots/{repository}")
-	catPaths = paths
 	rt.Handle("GET", "/_cat", func(*Request) (*Response, error) {
-		return &Response{Status: 200, Text: "=^.^=\n" + strings.Join(catPaths, "\n") + "\n"}, nil
+		return &Response{Status: 200, Text: "=^.^=\n" + strings.Join(paths, "\n") + "\n"}, nil
 	})
 }
 

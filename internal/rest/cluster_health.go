@@ -132,12 +132,12 @@ type healthWait struct {
 }
 
 // look evaluates the conditions on a view.
-func (w *healthWait) look(v *state.View) (h *health, list []*state.Index, missing, ok bool) {
+func (w *healthWait) look(v *state.View) (h *health, list []*state.Index, ok bool) {
 	list, err := concreteIn(v, w.options, w.index)
 	h = clusterHealth(v, list)
 	if err != nil {
 		h.status = red
-		return h, nil, true, false
+		return h, nil, false
 	}
 	rank := map[healthStatus]int{green: 0, yellow: 1, red: 2}
 	total := h.active + h.initializing + h.unassigned
@@ -145,7 +145,7 @@ func (w *healthWait) look(v *state.View) (h *health, list []*state.Index, missin
 		(!w.noRelocating || h.relocating == 0) && (!w.noInitialize || h.initializing == 0) &&
 		(w.active < 0 || h.active >= w.active || w.active == allCopies && h.active == total) &&
 		(w.nodes == nil || w.nodes(len(v.Nodes())))
-	return h, list, false, ok
+	return h, list, ok
 }
 
 func (a *API) routeHealth(rt *Router) {
@@ -168,15 +168,14 @@ func (a *API) clusterHealth(r *Request) (*Response, error) {
 		return nil, apierr.IllegalArgument("unknown level value [%s]", level)
 	}
 	ok, err := a.Node.WaitFor(r.Context(), timeout, func(v *state.View) bool {
-		_, _, _, ok := w.look(v)
+		_, _, ok := w.look(v)
 		return ok
 	})
 	if err != nil {
 		return nil, err
 	}
 	v := a.view()
-	h, list, missing, _ := w.look(v)
-	_ = missing
+	h, list, _ := w.look(v)
 	o := xcontent.Obj("cluster_name", a.clusterName(), "status", h.status, "timed_out", !ok, "number_of_nodes", len(v.Nodes()), "number_of_data_nodes", dataNodes(v),
 		"discovered_master", v.Manager() != "", "discovered_cluster_manager", v.Manager() != "", "active_primary_shards", h.primaries)
 	h.counts(o)

@@ -124,7 +124,6 @@ func (a *API) clusterNodes(list []*state.Node) *xcontent.Object {
 	m := readMachine()
 	h := readHeap(m)
 	total, free, available := readDisk(a.Settings.GetOr("path.data", "."))
-	discovery := "etcd"
 	count := xcontent.Obj("total", len(list), "cluster_manager", roles["cluster_manager"], "coordinating_only", coordinating, "data", roles["data"], "ingest", roles["ingest"],
 		"master", roles["cluster_manager"], "remote_cluster_client", roles["remote_cluster_client"], "search", roles["search"])
 	cpus := runtime.NumCPU()
@@ -138,6 +137,6 @@ func (a *API) clusterNodes(list []*state.Node) *xcontent.Object {
 			"mem", xcontent.Obj("heap_used_in_bytes", h.used, "heap_max_in_bytes", h.max), "threads", m.threads),
 		"fs", xcontent.Obj("total_in_bytes", total, "free_in_bytes", free, "available_in_bytes", available, "cache_reserved_in_bytes", 0),
 		"plugins", []any{}, "network_types", xcontent.Obj("transport_types", xcontent.Obj("varve", 1), "http_types", xcontent.Obj("varve", 1)),
-		"discovery_types", xcontent.Obj(discovery, len(list)), "packaging_types", []any{xcontent.Obj("type", "tar", "count", len(list))},
+		"discovery_types", xcontent.Obj("etcd", len(list)), "packaging_types", []any{xcontent.Obj("type", "tar", "count", len(list))},
 		"ingest", xcontent.Obj("number_of_pipelines", len(a.view().Pipelines()), "processor_stats", xcontent.Obj()))
 }

@@ -56,8 +56,11 @@ func (v *storedVisitor) render(name string, val lucene.StoredValue) any {
 		}
 		return string(val.Bytes)
 	case lucene.StoredBytes:
-		if typ == "ip" && len(val.Bytes) == 16 {
+		switch {
+		case typ == "ip" && len(val.Bytes) == 16:
 			return mapping.FormatIP(val.Bytes)
+		case typ == "keyword": // stored as the bytes of its term
+			return string(val.Bytes)
 		}
 		return base64.StdEncoding.EncodeToString(val.Bytes)
 	case lucene.StoredFloat:

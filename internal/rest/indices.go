@@ -327,9 +327,6 @@ func (a *API) closeIndex(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !r.Has("wait_for_active_shards") {
-		r.Ignore("wait_for_active_shards")
-	}
 	wait, err := waitForActive(r, 0)
 	if err != nil {
 		return nil, err
@@ -432,11 +429,9 @@ func blockError(ix *state.Index, kind string, deleting bool) error {
 }
 
 func (a *API) addBlock(r *Request) (*Response, error) {
-	timeout, err := a.timeouts(r)
-	if err != nil {
+	if _, err := a.timeouts(r); err != nil {
 		return nil, err
 	}
-	_ = timeout
 	block := r.Param("block")
 	if !slices.Contains([]string{"read_only", "read", "write", "metadata"}, block) {
 		return nil, apierr.IllegalArgument("No block found with name %s", block)

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/settings"
@@ -141,7 +140,7 @@ func collectFields(out, object *xcontent.Object, prefix string, patterns []strin
 
 func matchesAny(patterns []string, name string) bool {
 	for _, p := range patterns {
-		if p == "_all" || settings.Match(p, name) || strings.EqualFold(p, name) && p == name {
+		if p == "_all" || settings.Match(p, name) {
 			return true
 		}
 	}

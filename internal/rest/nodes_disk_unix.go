@@ -10,6 +10,6 @@ func readDisk(path string) (total, free, available int64) {
 	if unix.Statfs(path, &s) != nil {
 		return 0, 0, 0
 	}
-	size := int64(s.Bsize)
+	size := s.Bsize
 	return int64(s.Blocks) * size, int64(s.Bfree) * size, int64(s.Bavail) * size
 }

@@ -12,8 +12,8 @@ import (
 // totals are the counters of one or several shards together.
 type totals struct {
 	docs, deleted, bytes          int64
-	index, delete, refresh, flush  shard.Timed
-	query, fetch                   shard.Timed
+	index, delete, refresh, flush shard.Timed
+	query, fetch                  shard.Timed
 	indexFailed, gets             int64
 	segments                      int64
 	translogOps, translogBytes    int64

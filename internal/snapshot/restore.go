@@ -220,10 +220,9 @@ type restorePlan struct {
 }
 
 type plannedIndex struct {
-	from    string // name in the snapshot
-	id      repository.IndexID
-	meta    *state.Index
-	renamed bool
+	from string // name in the snapshot
+	id   repository.IndexID
+	meta *state.Index
 }
 
 // add plans one index: its metadata with the settings of this cluster.

@@ -60,7 +60,7 @@ func readAll(t testing.TB, l *Log, min, fromSeqNo int64) []Operation {
 	for {
 		var op Operation
 		err := s.Next(&op)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return ops
 		}
 		check(t, err)
@@ -306,7 +306,7 @@ func readSome(l *Log) ([]Operation, error) {
 	for {
 		var op Operation
 		err := s.Next(&op)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return ops, nil
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -39,7 +40,7 @@ func (b *builder) customAnalyzer(name string, s Settings) (*Analyzer, error) {
 	}
 	var err error
 	a.tokenizer, err = b.tokenizer(tz)
-	if _, missing := err.(errNoSuch); missing {
+	if errors.As(err, new(errNoSuch)) {
 		return nil, fmt.Errorf("Custom Analyzer [%s] failed to find tokenizer under name [%s]", name, tz)
 	}
 	if err != nil {
@@ -47,7 +48,7 @@ func (b *builder) customAnalyzer(name string, s Settings) (*Analyzer, error) {
 	}
 	for _, n := range s.list("char_filter") {
 		f, err := b.charFilter(n)
-		if _, missing := err.(errNoSuch); missing {
+		if errors.As(err, new(errNoSuch)) {
 			return nil, fmt.Errorf("Custom Analyzer [%s] failed to find char_filter under name [%s]", name, n)
 		}
 		if err != nil {
@@ -60,7 +61,7 @@ func (b *builder) customAnalyzer(name string, s Settings) (*Analyzer, error) {
 	}
 	for _, n := range s.list("filter") {
 		f, err := b.filter(n)
-		if _, missing := err.(errNoSuch); missing {
+		if errors.As(err, new(errNoSuch)) {
 			return nil, fmt.Errorf("Custom Analyzer [%s] failed to find filter under name [%s]", name, n)
 		}
 		if err == nil {
@@ -91,7 +92,7 @@ func (b *builder) normalizer(name string, s Settings) (*Analyzer, error) {
 	a := newAnalyzer(name, nil, newKeywordTokenizer, nil)
 	for _, n := range s.list("char_filter") {
 		f, err := b.charFilter(n)
-		if _, missing := err.(errNoSuch); missing {
+		if errors.As(err, new(errNoSuch)) {
 			return nil, fmt.Errorf("Custom normalizer [%s] failed to find char_filter under name [%s]", name, n)
 		}
 		if err != nil && n != "html_strip" {
@@ -105,7 +106,7 @@ func (b *builder) normalizer(name string, s Settings) (*Analyzer, error) {
 	}
 	for _, n := range s.list("filter") {
 		f, err := b.filter(n)
-		if _, missing := err.(errNoSuch); missing {
+		if errors.As(err, new(errNoSuch)) {
 			return nil, fmt.Errorf("Custom Analyzer [%s] failed to find filter under name [%s]", name, n)
 		}
 		if err != nil {

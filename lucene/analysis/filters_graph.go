@@ -242,7 +242,6 @@ type multiplexFilter struct {
 	chains []multiplexChain
 	saved  savedToken
 	next   int
-	first  bool
 	active bool
 }
 

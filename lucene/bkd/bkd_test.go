@@ -136,9 +136,7 @@ type query struct {
 	cfg    Config
 	lo, hi []byte
 	docs   []int32
-	got    []point // of cells that cross
 	grown  int
-	before int
 }
 
 func (q *query) matches(v []byte) bool {

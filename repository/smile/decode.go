@@ -429,7 +429,7 @@ func Decode(b []byte, limits Limits) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.end(); err != io.EOF {
+	if err := d.end(); !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	return v, nil

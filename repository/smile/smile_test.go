@@ -90,7 +90,7 @@ func TestTokens(t *testing.T) {
 	var kinds []Kind
 	for {
 		tok, err := d.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
