@@ -79,13 +79,14 @@ func (s *Service) fetch(ctx context.Context, p *searchPlan, shards []*searchShar
 
 // fetcher says what is shown of the hits of an index. It is safe for concurrent use.
 type fetcher struct {
-	src    *FetchSource
-	ctx    *query.Context
-	source *query.SourceFilter
-	stored []string // other than _source
+	src     *FetchSource
+	ctx     *query.Context
+	source  *query.SourceFilter
+	stored  []string // other than _source
+	columns []columnField
 }
 
-func newFetcher(src *FetchSource, c *query.Context) (*fetcher, error) {
+func newFetcher(src *FetchSource, c *query.Context, limit int) (*fetcher, error) {
 	f := &fetcher{src: src, ctx: c}
 	var err error
 	if f.source, err = query.ParseSource(src.Source); err != nil {
@@ -105,8 +106,15 @@ func newFetcher(src *FetchSource, c *query.Context) (*fetcher, error) {
 	if src.StoredGiven && !asked && src.Source == nil {
 		f.source = query.NoSource()
 	}
-	if len(f.stored) > 0 || len(src.DocValueFields) > 0 || len(src.Fields) > 0 {
-		return nil, apierr.NotImplemented("fields of hits beside _source are not built in this server yet")
+	if len(src.Fields) > 0 {
+		return nil, apierr.NotImplemented("[fields] of a search is not built in this server")
+	}
+	if len(f.stored) > 0 && src.ReadStored == nil {
+		return nil, apierr.NotImplemented("[stored_fields] is not built in this API")
+	}
+	f.columns, err = bindColumns(src, c, limit)
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
 }
@@ -216,7 +224,38 @@ func (r *fetchReader) hit(doc int32, score float32) (*xcontent.Object, error) {
 		}
 		o.Add("_source", json.RawMessage(src))
 	}
+	fields, err := r.fields(leaf, doc)
+	if err != nil {
+		return nil, err
+	}
+	if fields.Len() > 0 {
+		o.Add("fields", fields)
+	}
 	return o, nil
+}
+
+// fields reads stored fields and columns that the request names.
+func (r *fetchReader) fields(leaf *lucene.LeafContext, doc int32) (*xcontent.Object, error) {
+	out := &xcontent.Object{}
+	if len(r.stored) > 0 {
+		v, err := r.src.ReadStored(r.ctx.Mapping, leaf, doc, r.stored)
+		if err != nil {
+			return nil, err
+		}
+		if v != nil {
+			out.Members = append(out.Members, v.Members...)
+		}
+	}
+	for _, f := range r.columns {
+		values, err := columnValues(leaf, f, doc)
+		if err != nil {
+			return nil, err
+		}
+		if len(values) > 0 {
+			out.Set(f.name, values)
+		}
+	}
+	return out, nil
 }
 
 // number reads a column of one number.

@@ -1,11 +1,13 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -166,6 +168,7 @@ func (s *scrolls) all(kind contextKind) []*searchContext {
 			out = append(out, c)
 		}
 	}
+	slices.SortFunc(out, func(a, b *searchContext) int { return cmp.Compare(b.number, a.number) })
 	return out
 }
 

@@ -68,9 +68,14 @@ func (s *Service) bindIndex(p *searchPlan, ix *searchIndex, b *boundIndex) error
 		return err
 	}
 	if !p.countOnly && p.src.size() > 0 {
-		b.fetch, err = newFetcher(&p.src.Fetch, b.ctx)
+		limit, err := ix.meta.Settings.Int("index.max_docvalue_fields_search", 100)
+		if err != nil {
+			return err
+		}
+		b.fetch, err = newFetcher(&p.src.Fetch, b.ctx, limit)
+		return err
 	}
-	return err
+	return nil
 }
 
 // byScoreOnly tells whether a sort is the order that hits have anyway; they then show no sort values.

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/mapping"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/xcontent"
+	"github.com/varve-search/varve/lucene"
 )
 
 // How far hits are counted, where a number does not say it.
@@ -50,7 +52,9 @@ type SearchSource struct {
 
 // FetchSource is what a search shows of its hits.
 type FetchSource struct {
-	Source                       any // of _source, as it came; nil: not given
+	Source any // of _source, as it came; nil: not given
+	// ReadStored reads stored fields of a document, by name.
+	ReadStored                   func(m *mapping.Mapping, leaf *lucene.LeafContext, doc int32, names []string) (*xcontent.Object, error)
 	StoredFields                 []string
 	StoredNone                   bool // stored_fields: _none_
 	StoredGiven                  bool

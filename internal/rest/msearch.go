@@ -131,6 +131,7 @@ func readMultiSearch(body []byte, def coordinator.SearchRequest) ([]*coordinator
 		if req.Source, err = coordinator.ParseSearchSource(o); err != nil {
 			return nil, nil, err
 		}
+		req.Source.Fetch.ReadStored = storedFields
 		reqs, errs = append(reqs, &req), append(errs, nil)
 	}
 	if len(reqs) == 0 {

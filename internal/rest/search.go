@@ -74,6 +74,7 @@ func readSearch(r *Request) (req *coordinator.SearchRequest, totalAsInt bool, er
 	if req.Options, err = indicesOptions(r, searchOptions); err != nil {
 		return nil, false, err
 	}
+	req.Source.Fetch.ReadStored = storedFields
 	if err := searchParams(r, req); err != nil {
 		return nil, false, err
 	}
