@@ -467,6 +467,9 @@ func (a *API) applyAliases(r *Request, actions []aliasAction) (*Response, error)
 		}
 		return Acknowledged()
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	if err := a.Node.UpdateAliases(r.Context(), list); err != nil {
 		return nil, err
 	}

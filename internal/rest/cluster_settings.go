@@ -90,6 +90,9 @@ func (a *API) putClusterSettings(r *Request) (*Response, error) {
 			}
 		}
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	err = a.Store.Update(r.Context(), func(tx *state.Tx) error {
 		next := *tx.Settings()
 		next.Transient = next.Transient.Apply(expandNulls(next.Transient, update["transient"]))

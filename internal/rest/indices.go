@@ -74,6 +74,9 @@ func (a *API) createIndex(r *Request) (*Response, error) {
 		return nil, err
 	}
 	warnTranslogRetention(r, req.Settings)
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	res, err := a.Node.CreateIndex(r.Context(), req)
 	if err != nil {
 		return nil, err
@@ -273,6 +276,9 @@ func (a *API) deleteIndex(r *Request) (*Response, error) {
 			return nil, err
 		}
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	if err := a.Node.DeleteIndices(r.Context(), indexNames(list)); err != nil {
 		return nil, err
 	}
@@ -301,6 +307,9 @@ func (a *API) openIndex(r *Request) (*Response, error) {
 	}
 	wait, err := waitForActive(r, 1)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.unknownParams(); err != nil {
 		return nil, err
 	}
 	open := func(ctx context.Context) (any, error) {
@@ -340,6 +349,9 @@ func (a *API) closeIndex(r *Request) (*Response, error) {
 		if ix.State == state.IndexOpen {
 			open = append(open, ix)
 		}
+	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
 	}
 	if err := a.Node.CloseIndices(r.Context(), indexNames(open)); err != nil {
 		return nil, err
@@ -438,6 +450,9 @@ func (a *API) addBlock(r *Request) (*Response, error) {
 	}
 	list, err := a.indices(r, wildcard.StrictExpandOpen)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.unknownParams(); err != nil {
 		return nil, err
 	}
 	if err := a.Node.UpdateSettings(r.Context(), indexNames(list), settings.Settings{"index.blocks." + block: "true"}, false); err != nil {

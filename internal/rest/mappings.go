@@ -79,6 +79,9 @@ func (a *API) putMapping(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	if err := a.Node.PutMapping(r.Context(), indexNames(list), raw); err != nil {
 		return nil, err
 	}

@@ -107,6 +107,9 @@ func (a *API) putSettings(r *Request) (*Response, error) {
 		}
 	}
 	warnTranslogRetention(r, update)
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	if err := a.Node.UpdateSettings(r.Context(), indexNames(list), update, preserve); err != nil {
 		return nil, err
 	}

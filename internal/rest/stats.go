@@ -418,6 +418,9 @@ func (a *API) forceMerge(r *Request) (*Response, error) {
 	}
 	spec := task.Spec{Action: "indices:admin/forcemerge", Cancellable: true, Description: fmt.Sprintf("Force-merge indices %s, maxSegments[%d], onlyExpungeDeletes[%t], flush[%t], primaryOnly[%t]",
 		javaList(wildcard.Split(index)), segments, expunge, flush, primaryOnly)}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	t, err := a.Tasks.Go(r.Context(), spec, func(ctx context.Context, _ *task.Task) (any, error) { return work(ctx) })
 	if err != nil {
 		return nil, err

@@ -221,6 +221,9 @@ func (a *API) cancelTasks(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	var done []task.Info
 	const reason = "by user request"
 	if s := r.Param("task_id"); s != "" {

@@ -304,6 +304,9 @@ func (a *API) putLegacyTemplate(r *Request) (*Response, error) {
 	if err := cluster.CheckTemplateContent(raw); err != nil {
 		return nil, err
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	var overlap []overlapping
 	err = a.Store.Update(r.Context(), func(tx *state.Tx) error {
 		if create && tx.LegacyTemplate(name) != nil {
@@ -328,6 +331,9 @@ func (a *API) deleteLegacyTemplate(r *Request) (*Response, error) {
 		return nil, err
 	}
 	name := r.Param("name")
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	err := a.Store.Update(r.Context(), func(tx *state.Tx) error {
 		var have []string
 		for _, t := range tx.LegacyTemplates() {

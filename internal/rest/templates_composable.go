@@ -209,6 +209,9 @@ func (k templateKind) put(a *API) Handler {
 		if err := cluster.CheckTemplateContent(raw); err != nil {
 			return nil, err
 		}
+		if err := r.unknownParams(); err != nil {
+			return nil, err
+		}
 		var legacy []overlapping
 		var patterns []string
 		err = a.Store.Update(r.Context(), func(tx *state.Tx) error {
@@ -282,6 +285,9 @@ func (k templateKind) delete(a *API) Handler {
 			return nil, err
 		}
 		name := r.Param("name")
+		if err := r.unknownParams(); err != nil {
+			return nil, err
+		}
 		return a.updateState(r.Context(), func(tx *state.Tx) error {
 			found := k.find(tx.View, []string{name})
 			if len(found) == 0 && !strings.Contains(name, "*") {
