@@ -120,9 +120,7 @@ func (s *scrolls) use(id string, kind contextKind, keepAlive time.Duration) (*se
 	}
 	c.users++
 	c.timer.Stop()
-	if keepAlive > 0 {
-		c.keepAlive = keepAlive
-	}
+	c.keepAlive = max(c.keepAlive, keepAlive) // a request may lengthen it, never shorten it
 	return c, func() { s.leave(c) }, nil
 }
 

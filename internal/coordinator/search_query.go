@@ -35,6 +35,9 @@ func (s *Service) bindIndex(p *searchPlan, ix *searchIndex, b *boundIndex) error
 	if err := p.checkWindow(ix); err != nil {
 		return err
 	}
+	if err := p.checkUnbuilt(ix); err != nil {
+		return err
+	}
 	q, err := p.query.Query(b.ctx)
 	if err != nil {
 		return err
@@ -114,6 +117,32 @@ func (p *searchPlan) checkWindow(ix *searchIndex) error {
 		return apierr.IllegalArgument("Batch size is too large, size must be less than or equal to: [%d] but was [%d]. Scroll batch sizes cost as much memory as result windows so they are controlled by the [index.max_result_window] index level setting.", limit, window)
 	}
 	return apierr.IllegalArgument("Result window is too large, from + size must be less than or equal to: [%d] but was [%d]. See the scroll api for a more efficient way to request large data sets. This limit can be set by changing the [index.max_result_window] index level setting.", limit, window)
+}
+
+// checkUnbuilt refuses what this server does not have, once it is known to be within the limits of the index.
+func (p *searchPlan) checkUnbuilt(ix *searchIndex) error {
+	src := p.src
+	if src.Rescore != nil {
+		limit, err := ix.meta.Settings.Int("index.max_rescore_window", 10000)
+		if err != nil {
+			return err
+		}
+		if *src.Rescore > limit {
+			return apierr.IllegalArgument("Rescore window [%d] is too large. It must be less than [%d]. This prevents allocating massive heaps for storing the results to be rescored. This limit can be set by changing the [index.max_rescore_window] index level setting.", *src.Rescore, limit)
+		}
+		return apierr.NotImplemented("[rescore] of a search is not built in this server")
+	}
+	if src.ScriptFields > 0 {
+		limit, err := ix.meta.Settings.Int("index.max_script_fields", 32)
+		if err != nil {
+			return err
+		}
+		if src.ScriptFields > limit {
+			return apierr.IllegalArgument("Trying to retrieve too many script_fields. Must be less than or equal to: [%d] but was [%d]. This limit can be set by changing the [index.max_script_fields] index level setting.", limit, src.ScriptFields)
+		}
+		return apierr.NotImplemented("[script_fields] of a search is not built in this server")
+	}
+	return nil
 }
 
 // aliasFilter is the query of an alias's filters: any of them.

@@ -45,9 +45,12 @@ type SearchSource struct {
 	Timeout           time.Duration // 0: none
 	IndicesBoost      []IndexBoost
 	Collapse          string
-	Slice             *Slice
-	PIT               string
-	PITKeepAlive      time.Duration
+	// Rescore and ScriptFields are refused once their limits were looked at: the window, nil without, and how many.
+	Rescore      *int
+	ScriptFields int
+	Slice        *Slice
+	PIT          string
+	PITKeepAlive time.Duration
 }
 
 // FetchSource is what a search shows of its hits.
@@ -84,7 +87,7 @@ func (s *SearchSource) size() int {
 
 // unbuilt are parts of a body that OpenSearch has and this server has not.
 var unbuilt = map[string]string{
-	"rescore": "[rescore]", "suggest": "[suggest]", "script_fields": "[script_fields]", "highlight": "[highlight]", "derived": "[derived] fields", "ext": "[ext]",
+	"suggest": "[suggest]", "highlight": "[highlight]", "derived": "[derived] fields", "ext": "[ext]",
 }
 
 // ParseSearchSource reads the body of a search; nil is an empty one.
@@ -193,6 +196,13 @@ func (s *SearchSource) member(key string, v any) (err error) {
 		s.Fetch.Fields = list
 	case key == "indices_boost" && (object || array):
 		return s.indicesBoost(v)
+	case key == "script_fields" && object:
+		s.ScriptFields = v.(*xcontent.Object).Len()
+	case key == "rescore" && (object || array):
+		if object {
+			list = []any{v}
+		}
+		return s.rescore(list)
 	case key == "collapse" && object:
 		return s.collapse(v.(*xcontent.Object))
 	case key == "slice" && object:
@@ -279,6 +289,28 @@ func (s *SearchSource) indicesBoost(v any) error {
 		}
 		if err := add(o); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// rescore notes the largest window.
+func (s *SearchSource) rescore(list []any) error {
+	for _, e := range list {
+		o, ok := e.(*xcontent.Object)
+		if !ok {
+			return apierr.Parsing("unexpected token [%s] in [rescore]", tokenOf(e))
+		}
+		window := 10
+		if v, ok := o.Get("window_size"); ok {
+			n, err := intValue("window_size", v)
+			if err != nil {
+				return err
+			}
+			window = n
+		}
+		if s.Rescore == nil || *s.Rescore < window {
+			s.Rescore = &window
 		}
 	}
 	return nil

@@ -217,10 +217,13 @@ func (c Column) combine(vals []int64) int64 {
 		case ModeSum:
 			return sum
 		case ModeAvg:
+			if n == 1 {
+				return sum // which a float64 might not hold
+			}
 			return roundHalfUp(float64(sum) / float64(n))
 		}
 		if n%2 == 0 {
-			return roundHalfUp(float64(vals[n/2-1]+vals[n/2]) / 2)
+			return roundHalfUp((float64(vals[n/2-1]) + float64(vals[n/2])) / 2) // their sum may not fit an int64
 		}
 		return vals[n/2]
 	}
@@ -240,8 +243,13 @@ func (c Column) combine(vals []int64) int64 {
 	return SortableDouble(sum)
 }
 
-// roundHalfUp rounds halves towards the greater number.
-func roundHalfUp(v float64) int64 { return int64(math.Floor(v + 0.5)) }
+// roundHalfUp rounds halves towards the greater number, and to the greatest int64 what is beyond.
+func roundHalfUp(v float64) int64 {
+	if v >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(math.Floor(v + 0.5))
+}
 
 // pick applies a mode to numbers in any order, given as SortableDouble keys.
 func pick(keys []int64, m Mode) int64 {
