@@ -184,24 +184,6 @@ func (s *Service) Close() {
 	}
 }
 
-// ReleaseIndex gives up what is open on an index that is no more.
-func (s *Service) ReleaseIndex(uuid string) {
-	s.scrolls.mu.Lock()
-	var ids []string
-	for id, c := range s.scrolls.byID {
-		for _, sh := range c.shards {
-			if sh.ix.meta.UUID == uuid {
-				ids = append(ids, id)
-				break
-			}
-		}
-	}
-	s.scrolls.mu.Unlock()
-	for _, id := range ids {
-		s.scrolls.drop(id)
-	}
-}
-
 // stale tells whether an index of a context was deleted.
 func (s *Service) stale(c *searchContext) bool {
 	v := s.store.View()
