@@ -31,6 +31,7 @@ type Server struct {
 	store     *state.Store
 	node      *cluster.Node
 	snapshots *snapshot.Service
+	docs      *coordinator.Service
 	tasks     *task.Registry
 	http      *rest.Server
 	listener  net.Listener
@@ -79,12 +80,12 @@ func Start(ctx context.Context, cfg settings.Settings, version string, log *slog
 		return nil, fmt.Errorf("start the node's shards: %w", err)
 	}
 	s.snapshots.Start()
-	docs := coordinator.New(s.node, s.tasks)
-	docs.AutoCreate = func(ctx context.Context, name string) error {
+	s.docs = coordinator.New(s.node, s.tasks)
+	s.docs.AutoCreate = func(ctx context.Context, name string) error {
 		_, err := s.node.AutoCreate(ctx, name)
 		return err
 	}
-	router := rest.NewRouter(rest.Services{Node: s.node, Store: s.store, Snapshots: s.snapshots, Docs: docs, Tasks: s.tasks, Settings: cfg,
+	router := rest.NewRouter(rest.Services{Node: s.node, Store: s.store, Snapshots: s.snapshots, Docs: s.docs, Tasks: s.tasks, Settings: cfg,
 		Version: version, Started: time.Now(), Log: log})
 	s.http = rest.NewServer(router, log)
 	go func() { s.served <- s.http.Serve(base, s.listener) }()
@@ -173,6 +174,9 @@ func (s *Server) shutDown(ctx context.Context) error {
 		errs = append(errs, s.listener.Close())
 	}
 	s.cancel()
+	if s.docs != nil {
+		s.docs.Close()
+	}
 	if s.snapshots != nil {
 		s.snapshots.Stop()
 	}

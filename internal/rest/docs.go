@@ -229,6 +229,9 @@ func (a *API) updateDocument(r *Request) (*Response, error) {
 	if it.IfSeqNo != -2 && it.Update.RetryOnConflict > 0 {
 		return nil, apierr.Validation("compare and write operations can not be retried")
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	it.Check = a.writable
 	res := a.Docs.Bulk(r.Context(), []coordinator.Item{it}, refresh)[0]
 	if res.Err != nil {
@@ -247,6 +250,9 @@ func (a *API) updateDocument(r *Request) (*Response, error) {
 }
 
 func (a *API) writeOne(r *Request, it coordinator.Item, refresh coordinator.Refresh) (*Response, error) {
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	it.Check = a.writable
 	res := a.Docs.Bulk(r.Context(), []coordinator.Item{it}, refresh)[0]
 	if res.Err != nil {

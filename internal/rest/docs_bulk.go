@@ -28,6 +28,9 @@ func (a *API) bulk(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	items, sels, err := readBulk(r.Body, def, sel)
 	if err != nil {
 		return nil, err

@@ -97,6 +97,7 @@ func (s *Server) answer(w http.ResponseWriter, req *Request) (resp *Response) {
 	}
 	for k, v := range params {
 		req.params[k] = v
+		req.used[k] = true // the path itself
 	}
 	if err := s.readBody(w, req); err != nil {
 		return renderError(err)

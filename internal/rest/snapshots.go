@@ -128,6 +128,9 @@ func (a *API) putRepository(r *Request) (*Response, error) {
 			return nil, apierr.IllegalArgument("the repository's settings: %v", err)
 		}
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	if err := a.Snapshots.PutRepository(r.Context(), r.Param("repository"), typ, cfg, verify); err != nil {
 		return nil, err
 	}
@@ -245,6 +248,9 @@ func (a *API) createSnapshot(r *Request) (*Response, error) {
 	if err := readCreate(o, &req); err != nil {
 		return nil, err
 	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	uuid, err := a.Snapshots.Create(r.Context(), req)
 	if err != nil {
 		return nil, err
@@ -306,7 +312,11 @@ func (a *API) deleteSnapshots(r *Request) (*Response, error) {
 	if err := a.managerTimeout(r); err != nil {
 		return nil, err
 	}
-	if err := a.Snapshots.Delete(r.Context(), r.Param("repository"), r.List("snapshot")); err != nil {
+	repo, list := r.Param("repository"), r.List("snapshot")
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
+	if err := a.Snapshots.Delete(r.Context(), repo, list); err != nil {
 		return nil, err
 	}
 	return Acknowledged()
@@ -413,6 +423,9 @@ func (a *API) restoreSnapshot(r *Request) (*Response, error) {
 		return nil, err
 	}
 	if err := readRestore(o, &req); err != nil {
+		return nil, err
+	}
+	if err := r.unknownParams(); err != nil {
 		return nil, err
 	}
 	res, err := a.Snapshots.Restore(r.Context(), req)

@@ -20,7 +20,7 @@ import (
 
 var (
 	seedFlag   = flag.Uint64("seed", 1, "the first seed of random indices")
-	roundsFlag = flag.Int("rounds", 8, "how many random indices are made")
+	roundsFlag = flag.Int("rounds", 25, "how many random indices are made")
 )
 
 var randomSorts = [][]lucene.SortField{
