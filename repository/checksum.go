@@ -2,6 +2,7 @@ package repository
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -70,7 +71,7 @@ func (s *sumReader) Read(p []byte) (int, error) {
 	}
 	n, err := s.r.Read(p[:min(int64(len(p)), left)])
 	s.sum.write(p[:n])
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 		if s.sum.pos < s.sum.length {
 			err = store.Corruptf(s.name, s.sum.pos, "ends after %d of %d bytes", s.sum.pos, s.sum.length)

@@ -364,7 +364,7 @@ func TestReadFileAt(t *testing.T) {
 					b := make([]byte, rnd.Intn(30000))
 					m, err := s.ReadFileAt(bg, f, b, off)
 					want := whole[off:min(f.Length, off+int64(len(b)))]
-					if err != nil && err != io.EOF || (err == io.EOF) != (len(want) < len(b)) || !bytes.Equal(b[:m], want) {
+					if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.EOF) != (len(want) < len(b)) || !bytes.Equal(b[:m], want) {
 						t.Fatalf("%s: %d bytes at %d: %d, %v", f.PhysicalName, len(b), off, m, err)
 					}
 				}

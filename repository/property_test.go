@@ -201,7 +201,7 @@ func TestTwoClusters(t *testing.T) {
 	for range *roundsFlag {
 		m.change()
 		// The other cluster acts between two requests of ours.
-		var at int64 = int64(rnd.Intn(60))
+		at := int64(rnd.Intn(60))
 		acted := false
 		hooked := open(t, faulty.New(store, func(o faulty.Op) faulty.Fault {
 			if o.Count >= at && !acted {

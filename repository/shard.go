@@ -296,7 +296,7 @@ func (s *Shard) UploadFile(ctx context.Context, u Upload) (FileInfo, error) {
 	err := s.putParts(ctx, &f, content)
 	if err == nil {
 		// The last read makes sumReader verify.
-		if _, rerr := sum.Read(make([]byte, 1)); rerr != io.EOF {
+		if _, rerr := sum.Read(make([]byte, 1)); !errors.Is(rerr, io.EOF) {
 			err = rerr
 		}
 	}

@@ -170,7 +170,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		return 0, r.c.fail("get", r.name, err)
 	}
 	n, err := r.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = r.c.fail("get", r.name, err)
 	}
 	return n, err

@@ -10,6 +10,7 @@ import (
 	"github.com/varve-search/varve/internal/mapping"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/wildcard"
+	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/store"
 )
@@ -92,10 +93,33 @@ func (s *Service) Get(ctx context.Context, req GetRequest) (*GetResult, error) {
 		}
 		res.Found, res.Routing, res.Version, res.SeqNo, res.PrimaryTerm = true, doc.Routing, doc.Version, doc.SeqNo, doc.PrimaryTerm
 		res.Source = bytes.Clone(doc.Source)
+		if doc.Leaf == nil { // from the translog, which has the source whole
+			if res.Source, err = storedSource(local.Mapping(), res.Source); err != nil {
+				return err
+			}
+		}
 		if req.Fields != nil && doc.Leaf != nil {
 			res.Fields, err = req.Fields(local.Mapping(), doc.Leaf, doc.Doc)
 		}
 		return err
 	})
 	return res, err
+}
+
+// storedSource returns of a source what the index keeps of it.
+func storedSource(m *mapping.Mapping, source []byte) ([]byte, error) {
+	if !m.SourceEnabled() {
+		return nil, nil
+	}
+	includes, excludes := m.SourceFilters()
+	if len(includes) == 0 && len(excludes) == 0 {
+		return source, nil
+	}
+	v, err := xcontent.FilterSource(source, includes, excludes)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = xcontent.Append(&b, v)
+	return b.Bytes(), err
 }

@@ -66,7 +66,7 @@ func (d *docParser) run() (*ParsedDocument, error) {
 
 // isMapperParsing tells whether an error is one that is not wrapped again.
 func isMapperParsing(err error) bool {
-	e, ok := err.(*apierr.Error)
+	e, ok := err.(*apierr.Error) //nolint:errorlint // the outermost error is meant
 	return ok && (e.Type == "mapper_parsing_exception" || e.Type == "strict_dynamic_mapping_exception")
 }
 

@@ -202,3 +202,8 @@ func init() {
 	add("_source", sourceSchema, false, true)
 	add("_index", sourceSchema, true, false)
 }
+
+// SourceFilters returns which parts of a source the index keeps: includes (none: all) without excludes.
+func (m *Mapping) SourceFilters() (includes, excludes []string) {
+	return m.metadata.includes, m.metadata.excludes
+}

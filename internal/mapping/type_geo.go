@@ -128,7 +128,7 @@ func normalizePoint(p GeoPoint) GeoPoint {
 	return p
 }
 
-func geoError(format string, args ...any) error {
+func geoError(format string, args ...any) *apierr.Error {
 	return apierr.New(400, "parse_exception", format, args...)
 }
 
@@ -201,7 +201,7 @@ func parseGeoObject(p *jsonParser, ignoreZ bool) (GeoPoint, error) {
 				v = p.double()
 			case tokString:
 				if v, err = parseJavaDouble(string(p.text), 64); err != nil {
-					return pt, geoError("[lon] and [lat] must be valid double values").(*apierr.Error).Because(err)
+					return pt, geoError("[lon] and [lat] must be valid double values").Because(err)
 				}
 			default:
 				return pt, geoError("%s must be a number", name)
@@ -272,7 +272,7 @@ func ParseGeoText(s string, ignoreZ bool) (GeoPoint, error) {
 			pt.Lat, err = parseJavaDouble(parts[1], 64)
 		}
 		if err != nil {
-			return pt, geoError("Invalid WKT format").(*apierr.Error).Because(err)
+			return pt, geoError("Invalid WKT format").Because(err)
 		}
 		return pt, nil
 	case strings.Contains(s, ","):
@@ -318,7 +318,7 @@ func parseGeohash(s string) (GeoPoint, error) {
 		v := strings.IndexRune(geohashAlphabet, c)
 		if v < 0 {
 			cause := apierr.IllegalArgument("unsupported symbol [%c] in geohash [%s]", c, s)
-			return GeoPoint{}, geoError("%s", cause.Reason).(*apierr.Error).Because(cause)
+			return GeoPoint{}, geoError("%s", cause.Reason).Because(cause)
 		}
 		for bit := 4; bit >= 0; bit-- {
 			b := uint64(v>>bit) & 1

@@ -162,7 +162,7 @@ func untar(t testing.TB, archive string) string {
 	dir := t.TempDir()
 	for tr := tar.NewReader(gz); ; {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return dir
 		}
 		if err != nil {

@@ -244,7 +244,7 @@ func readMultiGetDoc(doc *xcontent.Object, it *multiGetItem, fields []string) ([
 			it.req.Index = text
 		case "_id":
 			it.req.ID = text
-		case "routing", "_routing":
+		case "routing":
 			it.req.Routing = text
 		case "version":
 			n, _ := f.Value.(json.Number)

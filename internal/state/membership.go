@@ -154,7 +154,7 @@ func (m *member) session(ctx context.Context) error {
 	defer func() {
 		stop()
 		if waiting {
-			_ = <-ended // the campaign was given up
+			<-ended //nolint:errcheck // the campaign was given up
 		}
 	}()
 	for {

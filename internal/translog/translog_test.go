@@ -161,7 +161,7 @@ func TestTrim(t *testing.T) {
 	var op Operation
 	n := 0
 	for ; ; n++ {
-		if err := s.Next(&op); err == io.EOF {
+		if err := s.Next(&op); errors.Is(err, io.EOF) {
 			break
 		} else {
 			check(t, err)

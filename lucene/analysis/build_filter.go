@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -488,7 +489,7 @@ func multiplexerOf(name string, r *reader) *tokenFilter {
 					continue
 				}
 				step, err := b.filter(part)
-				if _, missing := err.(errNoSuch); missing {
+				if errors.As(err, new(errNoSuch)) {
 					return nil, fmt.Errorf("Multiplexing filter [%s] refers to undefined tokenfilter [%s]", name, part)
 				}
 				if err == nil {

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -267,7 +268,7 @@ func lookup[T any](cache map[string]built[T], defs map[string]Settings, name, co
 			c.err = fmt.Errorf("%s [%s] must specify either an analyzer type, or a tokenizer", component, name)
 		} else {
 			c.value, c.err = builtin(name, typ, s, false)
-			if _, ok := c.err.(errNoSuch); ok {
+			if errors.As(c.err, new(errNoSuch)) {
 				c.err = fmt.Errorf("Unknown %s type [%s] for [%s]", component, typ, name)
 			}
 		}
@@ -301,7 +302,7 @@ func (b *builder) link(f *tokenFilter, a *Analyzer) (*tokenFilter, error) {
 func (b *builder) anyTokenizer(def any) (func() tokenizer, error) {
 	if name, ok := def.(string); ok {
 		z, err := b.tokenizer(name)
-		if _, missing := err.(errNoSuch); missing {
+		if errors.As(err, new(errNoSuch)) {
 			return nil, fmt.Errorf("failed to find tokenizer under [%s]", name)
 		}
 		return z, err
@@ -311,7 +312,7 @@ func (b *builder) anyTokenizer(def any) (func() tokenizer, error) {
 		return nil, err
 	}
 	z, err := b.builtinTokenizer("_anonymous_tokenizer", typ, s, false)
-	if _, missing := err.(errNoSuch); missing {
+	if errors.As(err, new(errNoSuch)) {
 		return nil, fmt.Errorf("failed to find tokenizer under [%s]", typ)
 	}
 	return z, err
@@ -320,7 +321,7 @@ func (b *builder) anyTokenizer(def any) (func() tokenizer, error) {
 func (b *builder) anyCharFilter(def any) (*namedCharFilter, error) {
 	if name, ok := def.(string); ok {
 		f, err := b.charFilter(name)
-		if _, missing := err.(errNoSuch); missing {
+		if errors.As(err, new(errNoSuch)) {
 			return nil, fmt.Errorf("failed to find char_filter under [%s]", name)
 		}
 		return f, err
@@ -330,7 +331,7 @@ func (b *builder) anyCharFilter(def any) (*namedCharFilter, error) {
 		return nil, err
 	}
 	f, err := b.builtinCharFilter("_anonymous_charfilter", typ, s, false)
-	if _, missing := err.(errNoSuch); missing {
+	if errors.As(err, new(errNoSuch)) {
 		return nil, fmt.Errorf("failed to find char_filter under [%s]", typ)
 	}
 	return f, err
@@ -341,7 +342,7 @@ func (b *builder) anyFilter(def any, a *Analyzer) (*tokenFilter, error) {
 	if name, ok := def.(string); ok {
 		var err error
 		f, err = b.filter(name)
-		if _, missing := err.(errNoSuch); missing {
+		if errors.As(err, new(errNoSuch)) {
 			return nil, fmt.Errorf("failed to find filter under [%s]", name)
 		}
 		if err != nil {
@@ -353,7 +354,7 @@ func (b *builder) anyFilter(def any, a *Analyzer) (*tokenFilter, error) {
 			return nil, err
 		}
 		f, err = b.builtinFilter("_anonymous_tokenfilter", typ, s, false)
-		if _, missing := err.(errNoSuch); missing {
+		if errors.As(err, new(errNoSuch)) {
 			return nil, fmt.Errorf("failed to find filter under [%s]", typ)
 		}
 		if err != nil {
