@@ -125,8 +125,9 @@ func Names(ctx context.Context, c Container, prefix string) (map[string]int64, e
 // TempCleaner is implemented by containers whose interrupted writes leave files behind that List
 // does not show.
 type TempCleaner interface {
-	// ListTemp returns what interrupted writes left in this container (not in sub-containers) and
-	// that has not changed for at least olderThan seconds.
+	// ListTemp returns what interrupted writes left in this container and that has not changed for at
+	// least olderThan seconds. What sub-containers hold is included only where the store lists both
+	// with one request, as object stores do.
 	ListTemp(ctx context.Context, olderThan int64) ([]Info, error)
 	// DeleteTemp removes such leftovers by name.
 	DeleteTemp(ctx context.Context, names []string) error

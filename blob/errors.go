@@ -37,10 +37,12 @@ const (
 	KindUnsupported
 	// KindCanceled: the context ended.
 	KindCanceled
+	// KindArchived: the blob lies in an archive and must be brought back before it can be read.
+	KindArchived
 )
 
 var kindNames = [...]string{"other", "not_found", "already_exists", "unavailable", "throttled", "permission", "read_only",
-	"corrupt", "no_space", "invalid_name", "invalid", "unsupported", "canceled"}
+	"corrupt", "no_space", "invalid_name", "invalid", "unsupported", "canceled", "archived"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {

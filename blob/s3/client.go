@@ -1,0 +1,120 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/varve-search/varve/blob"
+)
+
+// client is a connection to a bucket, shared by a container and its sub-containers.
+type client struct {
+	api       *s3.Client
+	cfg       *config
+	counters  *blob.Counters
+	transport *http.Transport
+}
+
+// newClient makes a client. It sends no request to the store.
+func newClient(ctx context.Context, cfg *config) (*client, error) {
+	transport, err := newTransport(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{cfg: cfg, counters: &blob.Counters{}, transport: transport}
+	load := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogConfigurationWarnings(false)}
+	if cfg.region != "" {
+		load = append(load, awsconfig.WithRegion(cfg.region))
+	}
+	base, err := awsconfig.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return nil, &blob.Error{Op: "open", Location: c.location(""), Kind: blob.KindInvalid, Err: fmt.Errorf("the AWS configuration of this machine: %w", err)}
+	}
+	if base.Region == "" {
+		base.Region = "us-east-1"
+	}
+	creds := newCredentials(cfg, base, transport)
+	c.api = s3.NewFromConfig(base, func(o *s3.Options) {
+		o.HTTPClient = newDoer(transport, c.counters, cfg.connections)
+		o.Credentials = creds
+		o.UsePathStyle = cfg.pathStyle
+		o.BaseEndpoint = nil
+		if cfg.endpoint != nil {
+			o.BaseEndpoint = aws.String(cfg.endpoint.String())
+		}
+		if cfg.endpoint == nil || cfg.endpoint.Hostname() == "s3.amazonaws.com" {
+			o.BaseEndpoint = nil // by region
+		}
+		o.Retryer = newRetryer(cfg, creds)
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		if cfg.amazon() && !cfg.legacyMD5 {
+			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
+		}
+		// Checksums of whole objects come with answers of parts from some stores. What is read has its own.
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.DisableLogOutputChecksumValidationSkipped = true
+		if cfg.legacyMD5 {
+			o.APIOptions = append(o.APIOptions, useMD5)
+		}
+	})
+	return c, nil
+}
+
+// checksums tells whether the newer checksums are sent.
+func (c *client) checksums() bool { return c.cfg.amazon() && !c.cfg.legacyMD5 }
+
+// useMD5 puts Content-MD5 in the place of the newer checksums.
+func useMD5(stack *middleware.Stack) error {
+	// Which of them there are depends on the operation; the names are the SDK's documented ones.
+	_, _ = stack.Initialize.Remove("AWSChecksum:SetupInputContext")
+	_, _ = stack.Build.Remove("AWSChecksum:RequestMetricsTracking")
+	_, hadOne := stack.Finalize.Remove("AWSChecksum:ComputeInputPayloadChecksum")
+	_, _ = stack.Finalize.Remove("addInputChecksumTrailer")
+	if hadOne != nil {
+		return nil // an operation without a body
+	}
+	return smithyhttp.AddContentChecksumMiddleware(stack)
+}
+
+func newRetryer(cfg *config, creds *aws.CredentialsCache) aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = cfg.attempts
+		if !cfg.retryQuota {
+			o.RateLimiter = ratelimit.None
+		}
+		o.Retryables = append([]retry.IsErrorRetryable{
+			// Two conditional writes met: the next attempt sees who won.
+			retry.RetryableErrorCode{Codes: map[string]struct{}{"ConditionalRequestConflict": {}, "OperationAborted": {}}},
+			retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+				if code := apiCode(err); creds != nil && cfg.refreshable() && (code == "ExpiredToken" || code == "ExpiredTokenException") {
+					creds.Invalidate()
+					return aws.TrueTernary
+				}
+				return aws.UnknownTernary
+			}),
+		}, o.Retryables...)
+	})
+}
+
+// location renders a place in the bucket for messages.
+func (c *client) location(key string) string { return "s3://" + c.cfg.bucket + "/" + key }
+
+// optional returns nil for an empty text, as the SDK wants what is not set.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// closeIdle closes connections that nobody uses; they close by themselves after a minute.
+func (c *client) closeIdle() { c.transport.CloseIdleConnections() }

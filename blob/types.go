@@ -1,0 +1,73 @@
+package blob
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Config is what a type of repository is opened with.
+type Config struct {
+	// Settings are the repository's own.
+	Settings Settings
+	// Node are the settings of this node, such as s3.client.default.endpoint. They hold no secrets.
+	Node Settings
+	// Secret looks up a secret such as s3.client.default.secret_key in the node's key store. It may be nil.
+	Secret func(name string) (string, bool)
+}
+
+// LookupSecret returns a secret of the key store.
+func (c Config) LookupSecret(name string) (string, bool) {
+	if c.Secret == nil {
+		return "", false
+	}
+	return c.Secret(name)
+}
+
+// TypeOpener opens the container of a repository. It checks all settings and sends no request: that
+// is for [Checker].
+type TypeOpener func(ctx context.Context, cfg Config) (Container, error)
+
+// Checker is implemented by stores that can tell early and in one sentence what is wrong with their
+// settings: a bucket that does not exist, credentials that are refused. Check writes nothing.
+type Checker interface {
+	Check(ctx context.Context) error
+}
+
+var types = map[string]TypeOpener{}
+
+// RegisterType makes a type of repository known to OpenType, as Register does for schemes.
+func RegisterType(typ string, open TypeOpener) {
+	openersMu.Lock()
+	defer openersMu.Unlock()
+	if _, dup := types[typ]; dup {
+		panic("blob: type registered twice: " + typ)
+	}
+	types[typ] = open
+}
+
+// Types returns the registered types, sorted.
+func Types() []string {
+	openersMu.RLock()
+	defer openersMu.RUnlock()
+	names := make([]string, 0, len(types))
+	for n := range types {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// OpenType opens the container of a repository of a type such as "s3". An unknown type is an error of
+// kind KindUnsupported that names the types there are.
+func OpenType(ctx context.Context, typ string, cfg Config) (Container, error) {
+	openersMu.RLock()
+	open := types[typ]
+	openersMu.RUnlock()
+	if open == nil {
+		return nil, &Error{Op: "open", Kind: KindUnsupported,
+			Err: fmt.Errorf("no store for repositories of type [%s], only for %s", typ, strings.Join(Types(), ", "))}
+	}
+	return open(ctx, cfg)
+}
