@@ -26,7 +26,8 @@ import (
 
 var (
 	docs     = flag.Int("docs", 250000, "documents to index")
-	repeat   = flag.Int("repeat", 30, "how often each query is asked")
+	repeat   = flag.Int("repeat", 100, "how often each query is asked")
+	warm     = flag.Int("warm", 200, "how often each query is asked before that, so that a virtual machine has compiled what it runs")
 	packages = flag.String("packages", "", "a Packages file of Debian")
 	repo     = flag.String("repo", "", "folder that both servers may use for repositories")
 )
@@ -297,19 +298,21 @@ func queries(ours, peer *side) error {
 	product, n, worst := 0.0, 0, math.Inf(1)
 	for _, k := range kinds {
 		var p [2][2]float64
-		for i, s := range []*side{ours, peer} {
-			times := make([]float64, 0, *repeat)
-			for j := range *repeat + 3 {
+		var times [2][]float64
+		for j := range *warm + *repeat { // in turns, so that both meet the same disturbances
+			for i, s := range []*side{ours, peer} {
 				start := time.Now()
 				if _, err := call(s, "POST", "/bench/_search", k.body); err != nil {
 					return fmt.Errorf("%s: %s: %w", k.name, s.name, err)
 				}
-				if j >= 3 {
-					times = append(times, time.Since(start).Seconds()*1000)
+				if j >= *warm {
+					times[i] = append(times[i], time.Since(start).Seconds()*1000)
 				}
 			}
-			slices.Sort(times)
-			p[i] = [2]float64{times[len(times)/2], times[len(times)*99/100]}
+		}
+		for i := range times {
+			slices.Sort(times[i])
+			p[i] = [2]float64{times[i][len(times[i])/2], times[i][len(times[i])*99/100]}
 		}
 		row("query "+k.name+", p50 ms", p[0][0], p[1][0], false)
 		row("query "+k.name+", p99 ms", p[0][1], p[1][1], false)

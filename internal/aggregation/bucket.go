@@ -51,6 +51,16 @@ func (c *counts) add(doc int32, bucket int64) error {
 	return collectAll(c.subs, doc, bucket)
 }
 
+// plain tells whether adding a document is only counting it as one.
+func (c *counts) plain() bool { return c.weight == nil && len(c.subs) == 0 }
+
+// grow makes room for buckets below n.
+func (c *counts) grow(n int) {
+	if len(c.docs) < n {
+		c.docs = append(c.docs, make([]int64, n-len(c.docs))...)
+	}
+}
+
 func (c *counts) count(bucket int64) int64 {
 	if bucket < 0 || bucket >= int64(len(c.docs)) {
 		return 0

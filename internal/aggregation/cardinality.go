@@ -46,9 +46,13 @@ type cardinalityCollector struct {
 	hashes   []uint64 // of the ordinals of this leaf
 	known    []bool
 	sketches []*sketch
+	seen     []bool // ordinals of this leaf in batches of bucket 0, hashed once when the leaf ends
 }
 
 func (c *cardinalityCollector) leaf(ctx *lucene.LeafContext) (err error) {
+	if err := c.flush(); err != nil {
+		return err
+	}
 	c.nums, c.ords, c.hashes, c.known = nil, nil, nil, nil
 	col := c.k.src.col
 	switch {
@@ -65,15 +69,65 @@ func (c *cardinalityCollector) leaf(ctx *lucene.LeafContext) (err error) {
 	return err
 }
 
-func (c *cardinalityCollector) collect(doc int32, bucket int64) error {
+// flush adds the terms that batches found.
+func (c *cardinalityCollector) flush() error {
+	seen := c.seen
+	c.seen = nil
+	for ord, yes := range seen {
+		if !yes {
+			continue
+		}
+		h, err := c.hash(int64(ord))
+		if err != nil {
+			return err
+		}
+		c.sketch(0).add(h)
+	}
+	return nil
+}
+
+func (c *cardinalityCollector) sketch(bucket int64) *sketch {
 	for int64(len(c.sketches)) <= bucket {
 		c.sketches = append(c.sketches, nil)
 	}
-	s := c.sketches[bucket]
-	if s == nil {
-		s = newSketch(c.k.precision)
-		c.sketches[bucket] = s
+	if c.sketches[bucket] == nil {
+		c.sketches[bucket] = newSketch(c.k.precision)
 	}
+	return c.sketches[bucket]
+}
+
+func (c *cardinalityCollector) collectBatch(docs []int32, bucket int64) error {
+	var vals []int64
+	var err error
+	switch {
+	case c.nums != nil && c.k.src.col.Class != ClassDouble:
+		vals, err = c.nums.batch(docs)
+	case c.ords != nil && bucket == 0 && c.hashes != nil:
+		vals, err = c.ords.batch(docs)
+	}
+	switch {
+	case err != nil:
+		return err
+	case vals == nil:
+		return collectEach(c, docs, bucket)
+	case c.nums != nil:
+		s := c.sketch(bucket)
+		for _, v := range vals {
+			s.add(mix64(uint64(v)))
+		}
+		return nil
+	}
+	if c.seen == nil {
+		c.seen = make([]bool, len(c.hashes))
+	}
+	for _, ord := range vals {
+		c.seen[ord] = true
+	}
+	return nil
+}
+
+func (c *cardinalityCollector) collect(doc int32, bucket int64) error {
+	s := c.sketch(bucket)
 	var vals []int64
 	var err error
 	switch {
@@ -146,6 +200,9 @@ func (c *cardinalityCollector) collectMissing(s *sketch) error {
 }
 
 func (c *cardinalityCollector) result(bucket int64) (result, error) {
+	if err := c.flush(); err != nil {
+		return nil, err
+	}
 	if bucket >= int64(len(c.sketches)) || c.sketches[bucket] == nil {
 		return &cardinalityResult{newSketch(c.k.precision)}, nil
 	}

@@ -71,7 +71,9 @@ func openNumbers(leaf lucene.LeafReader, field string) (*numbers, error) {
 	case lucene.DocValuesNumeric:
 		n.single, err = leaf.DocValues().Numeric(fi)
 	case lucene.DocValuesSortedNumeric:
-		n.multi, err = leaf.DocValues().SortedNumeric(fi)
+		if n.multi, err = leaf.DocValues().SortedNumeric(fi); n.multi != nil {
+			n.single = lucene.UnwrapNumeric(n.multi)
+		}
 	default:
 		return nil, leaf.Unsupported(field)
 	}
@@ -107,6 +109,27 @@ func (n *numbers) read(doc int32) ([]int64, error) {
 	return n.buf, nil
 }
 
+// batch returns the values of ascending documents of which each has exactly one, and nil where the column is not like
+// that: then they are to be read one by one. Valid until the next call.
+func (n *numbers) batch(docs []int32) ([]int64, error) {
+	b, ok := n.single.(lucene.NumericBatch)
+	if !ok {
+		return nil, nil
+	}
+	return readBatch(b, &n.buf, docs)
+}
+
+func readBatch(b lucene.NumericBatch, buf *[]int64, docs []int32) ([]int64, error) {
+	if cap(*buf) < len(docs) {
+		*buf = make([]int64, len(docs))
+	}
+	vals := (*buf)[:len(docs)]
+	if ok, err := b.Values(docs, vals); err != nil || !ok {
+		return nil, err
+	}
+	return vals, nil
+}
+
 // ordinals reads the ordinals of documents of one leaf.
 type ordinals struct {
 	multi  lucene.SortedSetDocValues
@@ -131,6 +154,9 @@ func openOrdinals(leaf lucene.LeafReader, field string) (*ordinals, error) {
 	case lucene.DocValuesSortedSet:
 		if o.multi, err = leaf.DocValues().SortedSet(fi); o.multi != nil {
 			o.dict = o.multi
+			if o.single = lucene.UnwrapSorted(o.multi); o.single != nil {
+				o.dict = o.single
+			}
 		}
 	default:
 		return nil, leaf.Unsupported(field)
@@ -165,6 +191,15 @@ func (o *ordinals) read(doc int32) ([]int64, error) {
 		o.buf = append(o.buf, v)
 	}
 	return o.buf, nil
+}
+
+// batch is as that of numbers.
+func (o *ordinals) batch(docs []int32) ([]int64, error) {
+	b, ok := o.single.(lucene.NumericBatch)
+	if !ok {
+		return nil, nil
+	}
+	return readBatch(b, &o.buf, docs)
 }
 
 // presence tells whether documents of one leaf have a value, whatever its type.

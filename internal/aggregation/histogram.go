@@ -314,6 +314,74 @@ type histogramCollector struct {
 	// the interval of the last value: neighbours fall into it again
 	lo, hi float64
 	hasLo  bool
+	known  intervals // that batches of parent 0 fell into
+}
+
+// maxIntervals bounds what inserting into the intervals costs.
+const maxIntervals = 4096
+
+// intervals are disjoint half-open intervals with a bucket each, ascending.
+type intervals struct {
+	lo, hi []float64
+	bucket []int64
+	last   int // where the last value was found
+}
+
+// find returns the place of the interval that holds v, or -1.
+func (t *intervals) find(v float64) int {
+	if t.last < len(t.lo) && v >= t.lo[t.last] && v < t.hi[t.last] {
+		return t.last
+	}
+	low, high := 0, len(t.lo)
+	for low < high {
+		if mid := int(uint(low+high) >> 1); t.lo[mid] <= v {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	if low == 0 || v >= t.hi[low-1] {
+		return -1
+	}
+	t.last = low - 1
+	return t.last
+}
+
+func (t *intervals) insert(lo, hi float64, bucket int64) {
+	at, _ := slices.BinarySearch(t.lo, lo)
+	t.lo, t.hi, t.bucket = slices.Insert(t.lo, at, lo), slices.Insert(t.hi, at, hi), slices.Insert(t.bucket, at, bucket)
+	t.last = at
+}
+
+// collectBatch finds the intervals of many values without a map.
+func (c *histogramCollector) collectBatch(docs []int32, parent int64) error {
+	if parent != 0 || c.nums == nil || c.k.hard != nil || !c.plain() {
+		return collectEach(c, docs, parent)
+	}
+	vals, err := c.nums.batch(docs)
+	if err != nil || vals == nil {
+		if err == nil {
+			err = collectEach(c, docs, parent)
+		}
+		return err
+	}
+	col := c.k.src.col
+	for i, raw := range vals {
+		v := col.float(raw)
+		at := c.known.find(v)
+		if at < 0 {
+			lo, err := c.addValue(docs[i], parent, v, math.NaN())
+			if err != nil {
+				return err
+			}
+			if v >= lo && v < c.hi && len(c.known.lo) < maxIntervals { // not so for NaN
+				c.known.insert(lo, c.hi, c.index[histogramKey{parent, lo}])
+			}
+			continue
+		}
+		c.docs[c.known.bucket[at]]++
+	}
+	return nil
 }
 
 func (c *histogramCollector) leaf(ctx *lucene.LeafContext) (err error) {

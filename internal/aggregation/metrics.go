@@ -145,6 +145,28 @@ func (c *metricCollector) collect(doc int32, bucket int64) error {
 	return nil
 }
 
+func (c *metricCollector) collectBatch(docs []int32, bucket int64) error {
+	if c.nums == nil {
+		return collectEach(c, docs, bucket)
+	}
+	vals, err := c.nums.batch(docs)
+	if err != nil || vals == nil {
+		if err == nil {
+			err = collectEach(c, docs, bucket)
+		}
+		return err
+	}
+	for int64(len(c.sums)) <= bucket {
+		c.sums = append(c.sums, newSums())
+	}
+	s, col := c.sums[bucket], c.k.src.col
+	for _, v := range vals {
+		s.add(col.float(v))
+	}
+	c.sums[bucket] = s
+	return nil
+}
+
 func (c *metricCollector) result(bucket int64) (result, error) {
 	if bucket >= int64(len(c.sums)) {
 		return &metricResult{k: c.k, sums: newSums()}, nil

@@ -70,6 +70,12 @@ type collector interface {
 	result(bucket int64) (result, error)
 }
 
+// batcher is implemented by collectors that are faster with many documents at once.
+type batcher interface {
+	// collectBatch adds ascending documents to one bucket of the parent aggregation.
+	collectBatch(docs []int32, bucket int64) error
+}
+
 // result is what an aggregation found in one bucket of its parent; results of one aggregation merge.
 type result interface {
 	// merge adds others of the same aggregation into the receiver and returns what they make together.
@@ -242,6 +248,32 @@ func (c *Collector) Leaf(ctx *lucene.LeafContext) error { return leafAll(c.cs, c
 
 // Collect adds a document of the current segment.
 func (c *Collector) Collect(doc int32) error { return collectAll(c.cs, doc, 0) }
+
+// CollectBatch adds ascending documents of the current segment.
+func (c *Collector) CollectBatch(docs []int32) error {
+	for _, one := range c.cs {
+		if err := collectBatch(one, docs, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func collectBatch(c collector, docs []int32, bucket int64) error {
+	if b, ok := c.(batcher); ok {
+		return b.collectBatch(docs, bucket)
+	}
+	return collectEach(c, docs, bucket)
+}
+
+func collectEach(c collector, docs []int32, bucket int64) error {
+	for _, d := range docs {
+		if err := c.collect(d, bucket); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Results returns what was gathered.
 func (c *Collector) Results() (Results, error) {

@@ -81,7 +81,11 @@ func (k *termsKind) typedName() string {
 
 func (k *termsKind) collector(subs []collector) collector {
 	if k.src.col != nil && k.src.col.Class == ClassBytes || k.src.col == nil {
-		return &stringTerms{k: k, counts: counts{subs: subs}, index: map[stringKey]int64{}}
+		byCount := k.pick == nil && k.src.missing == nil && !k.zeroBucket()
+		for _, o := range k.orders {
+			byCount = byCount && (o.path == "_count" || o.path == "_key")
+		}
+		return &stringTerms{k: k, counts: counts{subs: subs}, index: map[stringKey]int64{}, byCount: byCount}
 	}
 	return &numberTerms{k: k, counts: counts{subs: subs}, index: map[numberKey]int64{}}
 }
@@ -104,10 +108,19 @@ type stringTerms struct {
 	byOrd  []int64 // bucket of each ordinal for parent 0; -1 unknown, -2 excluded
 	others map[numberKey]int64
 	seen   map[string]bool // all terms, where those without documents are wanted
+	// byCount tells that the documents of parent 0 are only counted, by ordinal, and terms looked up when the leaf ends.
+	byCount bool
+	ordDocs []int64 // of the current leaf; nil where they are not counted by ordinal
 }
 
 func (c *stringTerms) leaf(ctx *lucene.LeafContext) (err error) {
+	if err := c.flush(); err != nil {
+		return err
+	}
 	c.ords, c.byOrd, c.others = nil, nil, nil
+	if err := c.counts.leaf(ctx); err != nil {
+		return err
+	}
 	if c.k.src.col != nil {
 		if c.ords, err = openOrdinals(ctx.Reader, c.k.src.col.Field); err != nil {
 			return err
@@ -116,19 +129,43 @@ func (c *stringTerms) leaf(ctx *lucene.LeafContext) (err error) {
 	if c.ords != nil {
 		n := c.ords.dict.ValueCount()
 		c.others = map[numberKey]int64{}
-		if n <= 1<<22 {
+		switch {
+		case n > maxByOrd:
+		case c.byCount && c.plain():
+			c.ordDocs = make([]int64, n)
+		default:
 			c.byOrd = make([]int64, n)
 			for i := range c.byOrd {
 				c.byOrd[i] = -1
 			}
 		}
 		if c.k.zeroBucket() {
-			if err := c.addAll(n); err != nil {
-				return err
-			}
+			return c.addAll(n)
 		}
 	}
-	return c.counts.leaf(ctx)
+	return nil
+}
+
+// maxByOrd is the largest dictionary for which an array by ordinal is made.
+const maxByOrd = 1 << 22
+
+// flush puts what was counted by ordinal into buckets.
+func (c *stringTerms) flush() error {
+	docs := c.ordDocs
+	c.ordDocs = nil
+	for ord, n := range docs {
+		if n == 0 {
+			continue
+		}
+		term, err := c.ords.dict.LookupOrd(int64(ord))
+		if err != nil {
+			return err
+		}
+		b := c.bucketOf(0, string(term))
+		c.grow(int(b) + 1)
+		c.docs[b] += n
+	}
+	return nil
 }
 
 // addAll notes every term of the leaf.
@@ -148,7 +185,7 @@ func (c *stringTerms) addAll(n int64) error {
 	return nil
 }
 
-func (c *stringTerms) bucketOf(parent int64, term string) (int64, error) {
+func (c *stringTerms) bucketOf(parent int64, term string) int64 {
 	key := stringKey{parent, term}
 	b, ok := c.index[key]
 	if !ok {
@@ -156,7 +193,7 @@ func (c *stringTerms) bucketOf(parent int64, term string) (int64, error) {
 		c.index[key] = b
 		c.keys = append(c.keys, key)
 	}
-	return b, nil
+	return b
 }
 
 func (c *stringTerms) bucketOfOrd(parent, ord int64) (int64, error) {
@@ -173,9 +210,7 @@ func (c *stringTerms) bucketOfOrd(parent, ord int64) (int64, error) {
 	}
 	b := int64(-2)
 	if c.k.pick.acceptBytes(term) {
-		if b, err = c.bucketOf(parent, string(term)); err != nil {
-			return 0, err
-		}
+		b = c.bucketOf(parent, string(term))
 	}
 	if parent == 0 && c.byOrd != nil {
 		c.byOrd[ord] = b
@@ -207,11 +242,13 @@ func (c *stringTerms) collect(doc int32, parent int64) error {
 		if !c.k.pick.acceptBytes(term) {
 			return nil
 		}
-		b, err := c.bucketOf(parent, string(term))
-		if err != nil {
-			return err
+		return c.add(doc, c.bucketOf(parent, string(term)))
+	}
+	if parent == 0 && c.ordDocs != nil {
+		for _, ord := range ords {
+			c.ordDocs[ord]++
 		}
-		return c.add(doc, b)
+		return nil
 	}
 	for _, ord := range ords {
 		b, err := c.bucketOfOrd(parent, ord)
@@ -227,8 +264,32 @@ func (c *stringTerms) collect(doc int32, parent int64) error {
 	return nil
 }
 
+func (c *stringTerms) collectBatch(docs []int32, parent int64) error {
+	if parent != 0 || c.ordDocs == nil {
+		return collectEach(c, docs, parent)
+	}
+	ords, err := c.ords.batch(docs)
+	if err != nil || ords == nil {
+		if err == nil {
+			err = collectEach(c, docs, parent)
+		}
+		return err
+	}
+	for _, ord := range ords {
+		c.ordDocs[ord]++
+	}
+	return nil
+}
+
 func (c *stringTerms) result(parent int64) (result, error) {
 	r := &termsResult{k: c.k}
+	if parent == 0 && len(c.keys) == 0 && c.ordDocs != nil {
+		r.byOrd = &ordinalCounts{dict: c.ords.dict, docs: c.ordDocs}
+		return r, nil
+	}
+	if err := c.flush(); err != nil {
+		return nil, err
+	}
 	for i, key := range c.keys {
 		if key.parent != parent {
 			continue
@@ -404,6 +465,7 @@ type termsResult struct {
 	errs    int64 // what cut-off buckets of shards may hold at most; -1 unknown
 	shards  int   // how many shards were merged; 0 is one that is not finished
 	typed   bool
+	byOrd   *ordinalCounts // instead of buckets, until the shard is done
 }
 
 func (r *termsResult) less() func(a, b *bucket) int {
@@ -421,52 +483,24 @@ func (r *termsResult) less() func(a, b *bucket) int {
 	})
 }
 
-// ShardDone cuts the results of a shard, when its slices are merged, to what it sends to the coordinator:
-// shard_size terms and a bound of the rest.
-func (r Results) ShardDone() {
-	for _, one := range r.rs {
-		shardDone(one)
-	}
-}
-
-func shardDone(one result) {
-	switch one := one.(type) {
-	case *termsResult:
-		one.cutShard()
-		for _, b := range one.buckets {
-			for _, s := range b.subs {
-				shardDone(s)
-			}
-		}
-	case *single:
-		for _, s := range one.subs {
-			shardDone(s)
-		}
-	case *fixedBuckets:
-		for _, b := range one.buckets {
-			for _, s := range b.subs {
-				shardDone(s)
-			}
-		}
-	case *histogramResult:
-		for _, b := range one.buckets {
-			for _, s := range b.subs {
-				shardDone(s)
-			}
-		}
-	}
-}
-
-func (r *termsResult) cutShard() {
+func (r *termsResult) cutShard() error {
 	r.shards = 1
-	slices.SortFunc(r.buckets, r.less())
-	if int64(len(r.buckets)) <= r.k.shardSize {
-		return
+	if r.byOrd != nil {
+		total, cut, err := r.byOrd.best(r)
+		if err != nil || !cut {
+			return err
+		}
+		r.other = total
+	} else {
+		slices.SortFunc(r.buckets, r.less())
+		if int64(len(r.buckets)) <= r.k.shardSize {
+			return nil
+		}
+		for _, b := range r.buckets[r.k.shardSize:] {
+			r.other += b.docs
+		}
+		r.buckets = r.buckets[:r.k.shardSize]
 	}
-	for _, b := range r.buckets[r.k.shardSize:] {
-		r.other += b.docs
-	}
-	r.buckets = r.buckets[:r.k.shardSize]
 	switch first := r.k.orders[0]; {
 	case first.path == "_key":
 	case first.path == "_count" && first.desc:
@@ -474,9 +508,15 @@ func (r *termsResult) cutShard() {
 	default:
 		r.errs = -1
 	}
+	return nil
 }
 
 func (r *termsResult) merge(others []result) (result, error) {
+	for _, t := range append([]result{r}, others...) {
+		if err := t.(*termsResult).resolve(); err != nil {
+			return nil, err
+		}
+	}
 	lists := [][]*bucket{r.buckets}
 	all := []*termsResult{r}
 	for _, o := range others {
@@ -508,6 +548,9 @@ func (r *termsResult) merge(others []result) (result, error) {
 }
 
 func (r *termsResult) finish() error {
+	if err := r.resolve(); err != nil {
+		return err
+	}
 	if r.shards <= 1 {
 		r.errs = 0
 	}

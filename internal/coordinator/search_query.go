@@ -360,7 +360,9 @@ func (g *gatherer) Reduce(cs []search.Collector) (*gathered, error) {
 		if err != nil {
 			return nil, err
 		}
-		all.ShardDone()
+		if err := all.ShardDone(); err != nil {
+			return nil, err
+		}
 		out.aggs = &all
 	}
 	return out, nil
@@ -470,10 +472,8 @@ func (c *gatherCollector) Collect(doc int32) error {
 // CollectBatch implements search.BatchCollector; it is called only where no scores are needed.
 func (c *gatherCollector) CollectBatch(docs []int32) error {
 	if c.aggs != nil {
-		for _, d := range docs {
-			if err := c.aggs.Collect(d); err != nil {
-				return err
-			}
+		if err := c.aggs.CollectBatch(docs); err != nil {
+			return err
 		}
 	}
 	if c.leaf != nil {
