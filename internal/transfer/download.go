@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/varve-search/varve/repository"
 )
 
-// Download is one shard's way out of a repository into a directory that nobody reads yet.
+// Download is one shard's way out of a repository into a directory that has no commit yet.
 type Download struct {
 	Shard    *repository.Shard
 	Files    []repository.FileInfo
@@ -25,73 +26,119 @@ type Download struct {
 	Parallel int // files at once; at least 1
 	Limits   []*Limit
 	Progress *Progress
+	// Retry says how requests that fail are sent again; Attempts 0 is DefaultRetry.
+	Retry repository.Resume
+	// Landed, if set, is told of each file but the commit once all of it is in the directory and verified, also of those
+	// that were there before. It is called from many goroutines.
+	Landed func(name string)
+
+	prepared     bool
+	commit, jobs []job
+}
+
+// job is a file to be brought.
+type job struct {
+	repository.FileInfo
+	p *FileProgress
+}
+
+// DefaultRetry waits some two minutes in all for a store that does not answer.
+var DefaultRetry = repository.Resume{Attempts: 10, Pause: 250 * time.Millisecond, MaxPause: 30 * time.Second}
+
+// CommitFile tells whether a file is a commit, segments_N: it is brought last, being what makes the others an index.
+func CommitFile(name string) bool { return strings.HasPrefix(name, "segments_") }
+
+// Prepare finds out what the directory has already, reading it. Run does so itself if it was not called.
+func (d *Download) Prepare(ctx context.Context) error {
+	if d.prepared {
+		return nil
+	}
+	reused := make([]bool, len(d.Files))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(d.Parallel, 1))
+	for i, f := range d.Files {
+		if err := store.CheckName(f.PhysicalName); err != nil {
+			return fmt.Errorf("download of %s: %w", d.Shard, err)
+		}
+		if CommitFile(f.PhysicalName) {
+			continue
+		}
+		g.Go(func() (err error) {
+			if err = gctx.Err(); err == nil {
+				reused[i], err = have(d.Dir, f)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	var missing []repository.FileInfo
+	progress := map[string]*FileProgress{}
+	for i, f := range d.Files {
+		p := d.Progress.Add(f.PhysicalName, f.Length, reused[i])
+		progress[f.PhysicalName] = p
+		switch {
+		case CommitFile(f.PhysicalName):
+			d.commit = append(d.commit, job{f, p})
+		case !reused[i]:
+			missing = append(missing, f)
+		case d.Landed != nil:
+			d.Landed(f.PhysicalName)
+		}
+	}
+	openFirst(missing)
+	for _, f := range missing {
+		d.jobs = append(d.jobs, job{f, progress[f.PhysicalName]})
+	}
+	d.prepared = true
+	return nil
 }
 
 // Run brings the files that the directory lacks, each verified and durable before the commit file among
 // them, segments_N, is written last. A file of the same name with other bytes is replaced; other files
 // of the directory are left alone.
 func (d *Download) Run(ctx context.Context) error {
-	var commit, jobs []repository.FileInfo
-	for _, f := range d.Files {
-		d.Progress.TotalFiles.Add(1)
-		d.Progress.TotalBytes.Add(f.Length)
-		if strings.HasPrefix(f.PhysicalName, "segments_") {
-			commit = append(commit, f)
-			continue
-		}
-		same, err := d.have(f)
-		if err != nil {
-			return err
-		}
-		if same {
-			d.Progress.ReusedFiles.Add(1)
-			d.Progress.ReusedBytes.Add(f.Length)
-			continue
-		}
-		jobs = append(jobs, f)
+	if err := d.Prepare(ctx); err != nil {
+		return err
 	}
-	// The largest first: the last ones to finish are then small.
-	slices.SortStableFunc(jobs, func(a, b repository.FileInfo) int { return int(min(max(b.Length-a.Length, -1), 1)) })
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(d.Parallel, 1))
-	for _, f := range jobs {
-		g.Go(func() error { return d.one(gctx, f) })
+	for _, f := range d.jobs {
+		g.Go(func() error {
+			if err := d.one(gctx, f); err != nil {
+				return err
+			}
+			if d.Landed != nil {
+				d.Landed(f.PhysicalName)
+			}
+			return nil
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := d.sync(jobs); err != nil {
+	if err := d.Dir.SyncMetadata(); err != nil {
 		return err
 	}
-	for _, f := range commit {
+	for _, f := range d.commit {
 		if err := d.one(ctx, f); err != nil {
 			return err
 		}
 	}
-	return d.sync(commit)
-}
-
-func (d *Download) sync(files []repository.FileInfo) error {
-	names := make([]string, 0, len(files))
-	for _, f := range files {
-		names = append(names, f.PhysicalName)
-	}
-	if err := d.Dir.Sync(names); err != nil {
-		return err
-	}
 	return d.Dir.SyncMetadata()
 }
 
-// have tells whether the directory holds the file already, its bytes whole.
-func (d *Download) have(f repository.FileInfo) (bool, error) {
-	n, err := d.Dir.Length(f.PhysicalName)
+// have tells whether a directory holds the file already, its bytes whole.
+func have(dir store.Directory, f repository.FileInfo) (bool, error) {
+	n, err := dir.Length(f.PhysicalName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil || n != f.Length {
 		return false, err
 	}
-	in, err := d.Dir.Open(f.PhysicalName, store.Sequential)
+	in, err := dir.Open(f.PhysicalName, store.Sequential)
 	if err != nil {
 		return false, err
 	}
@@ -103,28 +150,47 @@ func (d *Download) have(f repository.FileInfo) (bool, error) {
 	return codec.VerifyChecksum(in) == nil, nil
 }
 
-func (d *Download) one(ctx context.Context, f repository.FileInfo) error {
+// copyBuffer is what a file's bytes pass through; a shard takes Parallel of them.
+const copyBuffer = 256 << 10
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
+
+func (d *Download) one(ctx context.Context, f job) error {
+	fail := func(err error) error { return fmt.Errorf("download %s of %s: %w", f.PhysicalName, d.Shard, err) }
 	if err := d.Dir.Remove(f.PhysicalName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("replace %s: %w", f.PhysicalName, err)
 	}
-	src, err := d.Shard.OpenFile(ctx, f)
-	if err != nil {
-		return fmt.Errorf("download %s of %s: %w", f.PhysicalName, d.Shard, err)
+	how := d.Retry
+	if how.Attempts == 0 {
+		how = DefaultRetry
 	}
+	told := how.Retried
+	how.Retried = func(off int64, err error) {
+		d.Progress.Retries.Add(1)
+		if told != nil {
+			told(off, err)
+		}
+	}
+	src := d.Shard.OpenFileResuming(ctx, f.FileInfo, how)
 	defer src.Close()
 	out, err := d.Dir.Create(f.PhysicalName)
 	if err != nil {
-		return fmt.Errorf("download %s of %s: %w", f.PhysicalName, d.Shard, err)
+		return fail(err)
 	}
-	_, err = io.CopyBuffer(onlyWriter{out}, &limited{ctx: ctx, r: src, limits: d.Limits, p: d.Progress}, make([]byte, limitStep))
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	_, err = io.CopyBuffer(onlyWriter{out}, &limited{ctx: ctx, r: src, limits: d.Limits, p: d.Progress, f: f.p}, *buf)
 	if cerr := out.Close(); err == nil {
 		err = cerr
 	}
+	if err == nil {
+		err = d.Dir.Sync([]string{f.PhysicalName})
+	}
 	if err != nil {
-		if rerr := d.Dir.Remove(f.PhysicalName); rerr != nil {
+		if rerr := d.Dir.Remove(f.PhysicalName); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
 			err = fmt.Errorf("%w (and the rest of it could not be removed: %w)", err, rerr)
 		}
-		return fmt.Errorf("download %s of %s: %w", f.PhysicalName, d.Shard, err)
+		return fail(err)
 	}
 	d.Progress.MovedFiles.Add(1)
 	return nil

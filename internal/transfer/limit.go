@@ -44,13 +44,24 @@ type limited struct {
 	r      io.Reader
 	limits []*Limit
 	p      *Progress
+	f      *FileProgress // may be nil
+}
+
+// bound tells whether there is a limit at all.
+func bound(limits []*Limit) bool {
+	for _, l := range limits {
+		if l != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *limited) Read(b []byte) (int, error) {
 	if err := l.ctx.Err(); err != nil {
 		return 0, err
 	}
-	if len(b) > limitStep && len(l.limits) > 0 {
+	if len(b) > limitStep && bound(l.limits) {
 		b = b[:limitStep]
 	}
 	n, err := l.r.Read(b)
@@ -58,6 +69,9 @@ func (l *limited) Read(b []byte) (int, error) {
 		waited, werr := wait(l.ctx, l.limits, min(n, limitStep))
 		l.p.ThrottledNanos.Add(int64(waited))
 		l.p.MovedBytes.Add(int64(n))
+		if l.f != nil {
+			l.f.moved.Add(int64(n))
+		}
 		if werr != nil {
 			return n, werr
 		}

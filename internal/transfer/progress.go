@@ -1,6 +1,11 @@
 package transfer
 
-import "sync/atomic"
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
 
 // Progress counts files and bytes. It may be read while the transfer runs.
 type Progress struct {
@@ -11,6 +16,56 @@ type Progress struct {
 	MovedFiles, MovedBytes atomic.Int64
 	// ThrottledNanos is the time that transfers waited for their Limit.
 	ThrottledNanos atomic.Int64
+	// Retries counts requests that failed and were sent again.
+	Retries atomic.Int64
+
+	mu    sync.Mutex
+	files []*FileProgress
+}
+
+// FileProgress is how far one file is.
+type FileProgress struct {
+	Name   string
+	Length int64
+	Reused bool
+	moved  atomic.Int64
+}
+
+// Moved is how many bytes of the file were brought so far.
+func (f *FileProgress) Moved() int64 { return f.moved.Load() }
+
+// Add counts a file that the other side must have in the end. The other side having it already, reused is true.
+func (p *Progress) Add(name string, length int64, reused bool) *FileProgress {
+	p.TotalFiles.Add(1)
+	p.TotalBytes.Add(length)
+	if reused {
+		p.ReusedFiles.Add(1)
+		p.ReusedBytes.Add(length)
+	}
+	f := &FileProgress{Name: name, Length: length, Reused: reused}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.files = append(p.files, f)
+	return f
+}
+
+// Files returns the files by name.
+func (p *Progress) Files() []*FileProgress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := slices.Clone(p.files)
+	slices.SortFunc(out, func(a, b *FileProgress) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// Reset begins anew, for a transfer that is tried again.
+func (p *Progress) Reset() {
+	for _, n := range []*atomic.Int64{&p.TotalFiles, &p.TotalBytes, &p.ReusedFiles, &p.ReusedBytes, &p.MovedFiles, &p.MovedBytes} {
+		n.Store(0)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.files = nil
 }
 
 // Counts are the values of a Progress at one moment.
@@ -19,6 +74,7 @@ type Counts struct {
 	ReusedFiles, ReusedBytes int64
 	MovedFiles, MovedBytes   int64
 	ThrottledNanos           int64
+	Retries                  int64
 }
 
 // Counts returns the values now.
@@ -27,6 +83,6 @@ func (p *Progress) Counts() Counts {
 		TotalFiles: p.TotalFiles.Load(), TotalBytes: p.TotalBytes.Load(),
 		ReusedFiles: p.ReusedFiles.Load(), ReusedBytes: p.ReusedBytes.Load(),
 		MovedFiles: p.MovedFiles.Load(), MovedBytes: p.MovedBytes.Load(),
-		ThrottledNanos: p.ThrottledNanos.Load(),
+		ThrottledNanos: p.ThrottledNanos.Load(), Retries: p.Retries.Load(),
 	}
 }

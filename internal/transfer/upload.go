@@ -26,32 +26,32 @@ type Upload struct {
 	Progress  *Progress
 }
 
+// uploadJob is a file to be brought.
+type uploadJob struct {
+	i        int // in Files
+	checksum string
+	length   int64
+	p        *FileProgress
+}
+
 // Run brings the files that the repository lacks and returns the list of all of them, in the order of Files, with how many
 // were new and their bytes. On an error, files that were brought stay behind unreferenced.
 func (u *Upload) Run(ctx context.Context) (files []repository.FileInfo, added int, addedBytes int64, err error) {
-	type job struct {
-		i        int
-		checksum string
-		length   int64
-	}
 	files = make([]repository.FileInfo, len(u.Files))
-	var jobs []job
+	var jobs []uploadJob
 	for i, name := range u.Files {
 		length, checksum, err := fingerprint(u.Dir, name)
 		if err != nil {
 			return nil, 0, 0, err
 		}
-		u.Progress.TotalFiles.Add(1)
-		u.Progress.TotalBytes.Add(length)
 		if !inline(name) {
 			if f, ok := u.Known.Find(name, length, checksum, nil); ok {
 				files[i] = f
-				u.Progress.ReusedFiles.Add(1)
-				u.Progress.ReusedBytes.Add(length)
+				u.Progress.Add(name, length, true)
 				continue
 			}
 		}
-		jobs = append(jobs, job{i, checksum, length})
+		jobs = append(jobs, uploadJob{i, checksum, length, u.Progress.Add(name, length, false)})
 		added++
 		addedBytes += length
 	}
@@ -60,7 +60,7 @@ func (u *Upload) Run(ctx context.Context) (files []repository.FileInfo, added in
 	for _, j := range jobs {
 		g.Go(func() error {
 			return store.Guard(func() error {
-				f, err := u.one(gctx, u.Files[j.i], j.length, j.checksum)
+				f, err := u.one(gctx, u.Files[j.i], j)
 				files[j.i] = f
 				return err
 			})
@@ -91,15 +91,15 @@ func fingerprint(dir store.Directory, name string) (int64, string, error) {
 	return in.Length(), strconv.FormatUint(uint64(sum), 36), nil
 }
 
-func (u *Upload) one(ctx context.Context, name string, length int64, checksum string) (repository.FileInfo, error) {
+func (u *Upload) one(ctx context.Context, name string, j uploadJob) (repository.FileInfo, error) {
 	in, err := u.Dir.Open(name, store.Sequential)
 	if err != nil {
 		return repository.FileInfo{}, fmt.Errorf("open %s: %w", name, err)
 	}
 	defer in.Close()
-	body := &limited{ctx: ctx, r: &inputReader{in: in}, limits: u.Limits, p: u.Progress}
+	body := &limited{ctx: ctx, r: &inputReader{in: in}, limits: u.Limits, p: u.Progress, f: j.p}
 	f, err := u.Shard.UploadFile(ctx, repository.Upload{
-		PhysicalName: name, Length: length, Checksum: checksum, WrittenBy: u.WrittenBy, Content: body,
+		PhysicalName: name, Length: j.length, Checksum: j.checksum, WrittenBy: u.WrittenBy, Content: body,
 	})
 	if err != nil {
 		return f, fmt.Errorf("upload %s of %s: %w", name, u.Shard, err)

@@ -7,55 +7,115 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"weak"
 
+	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
 	"github.com/varve-search/varve/repository"
 )
 
-// Directory is the files of a shard in a snapshot. It is safe for concurrent use.
+// Directory is the files of a shard in a snapshot.
 type Directory struct {
-	ctx   context.Context //nolint:containedctx // a store.Directory's calls carry none
-	shard *repository.Shard
-	cache *Cache
-	files map[string]*file
-	names []string
+	ctx    context.Context //nolint:containedctx // a store.Directory's calls carry none
+	blocks Blocks
+	files  map[string]*file
+	names  []string
 }
 
 // file is one Lucene file in the repository.
 type file struct {
 	shard *repository.Shard
 	info  repository.FileInfo
+	key   string // of its blocks
 }
 
 // Open reads the shard's list of files in a snapshot. ctx ends all later reads too.
-func Open(ctx context.Context, shard *repository.Shard, id repository.SnapshotID, cache *Cache) (*Directory, error) {
+func Open(ctx context.Context, shard *repository.Shard, id repository.SnapshotID, blocks Blocks) (*Directory, error) {
 	snap, err := shard.Snapshot(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	d := &Directory{ctx: ctx, shard: shard, cache: cache, files: make(map[string]*file, len(snap.Files))}
-	for _, f := range snap.Files {
+	d, err := OpenFiles(ctx, shard, snap.Files, blocks, "")
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %s: %w", id, err)
+	}
+	return d, nil
+}
+
+// OpenFiles returns the directory of files of a shard. Space tells the repository from others whose blocks go through
+// the same Blocks. ctx ends all later reads.
+func OpenFiles(ctx context.Context, shard *repository.Shard, files []repository.FileInfo, blocks Blocks, space string) (*Directory, error) {
+	d := &Directory{ctx: ctx, blocks: blocks, files: make(map[string]*file, len(files))}
+	for _, f := range files {
 		if err := store.CheckName(f.PhysicalName); err != nil {
-			return nil, fmt.Errorf("%s of snapshot %s: %w", shard, id, err)
+			return nil, fmt.Errorf("%s: %w", shard, err)
 		}
-		d.files[f.PhysicalName] = &file{shard, f}
-		d.names = append(d.names, f.PhysicalName)
+		if f.Length < 0 || f.Virtual() && int64(len(f.MetaHash)) != f.Length {
+			return nil, store.Corruptf(f.PhysicalName, -1, "%s lists it with %d bytes, of which it has %d", shard, f.Length, len(f.MetaHash))
+		}
+		// Before Elasticsearch 7 blobs were numbered in each shard, so a name alone is not enough.
+		key := fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%d", space, shard.Path(), f.Name, f.Checksum, f.Length)
+		if d.files[f.PhysicalName] == nil {
+			d.names = append(d.names, f.PhysicalName)
+		}
+		d.files[f.PhysicalName] = &file{shard, f, key}
 	}
 	slices.Sort(d.names)
 	return d, nil
 }
 
-func (f *file) fetch(ctx context.Context, block int64) ([]byte, error) {
+// A block is asked for several times where the store fails in a way that may pass.
+const (
+	fetchAttempts = 5
+	fetchPause    = 100 * time.Millisecond
+)
+
+// fetch reads a block from the repository.
+func (f *file) fetch(ctx context.Context, block int64, b []byte) error {
 	off := block * BlockSize
-	b := make([]byte, min(BlockSize, f.info.Length-off))
-	n, err := f.shard.ReadFileAt(ctx, f.info, b, off)
-	if n == len(b) {
-		return b, nil
+	for attempt := 0; ; attempt++ {
+		n, err := f.shard.ReadFileAt(ctx, f.info, b, off)
+		if n == len(b) {
+			return f.verify(b)
+		}
+		if err == nil || errors.Is(err, io.EOF) {
+			return store.Corruptf(f.info.PhysicalName, off+int64(n), "the repository's blob %s ends early", f.info.Name)
+		}
+		if attempt+1 < fetchAttempts && repository.Transient(err) {
+			select {
+			case <-time.After(fetchPause << attempt):
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		return fmt.Errorf("read %s (blob %s) of %s: %w", f.info.PhysicalName, f.info.Name, f.shard, err)
 	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return nil, store.Corruptf(f.info.PhysicalName, off+int64(n), "the repository's blob %s ends early", f.info.Name)
+}
+
+// verify checks the checksum of a file that is one block. Of a larger file no part can be checked alone.
+func (f *file) verify(b []byte) error {
+	if int64(len(b)) != f.info.Length || f.info.Checksum == "" {
+		return nil
 	}
-	return nil, fmt.Errorf("read %s (blob %s) of %s: %w", f.info.PhysicalName, f.info.Name, f.shard, err)
+	in := store.NewBytesInput(f.info.PhysicalName, b)
+	sum, err := codec.ReadFooter(in)
+	if err != nil {
+		return err
+	}
+	if got := strconv.FormatUint(uint64(sum), 36); got != f.info.Checksum {
+		return store.Corruptf(f.info.PhysicalName, -1, "its checksum is [%s], but the repository says [%s]", got, f.info.Checksum)
+	}
+	return codec.VerifyChecksum(in)
+}
+
+// read returns a block through the Blocks.
+func (d *Directory) read(f *file, block int64) (*Block, error) {
+	n := min(BlockSize, f.info.Length-block*BlockSize)
+	return d.blocks.Block(d.ctx, Key{f.key, block}, int(n), func(ctx context.Context, p []byte) error { return f.fetch(ctx, block, p) })
 }
 
 func (d *Directory) find(op, name string) (*file, error) {
@@ -87,7 +147,14 @@ func (d *Directory) Open(name string, _ store.Access) (store.Input, error) {
 	if f.info.Virtual() {
 		return store.NewBytesInput(name, f.info.MetaHash), nil
 	}
-	return &input{d: d, f: f, n: f.info.Length}, nil
+	return &input{d: d, f: f, n: f.info.Length, last: new(atomic.Pointer[held])}, nil
+}
+
+// held is the block that an input read last: much is read from it before the next. It is the Blocks that keeps it in
+// memory; inputs are too many for that.
+type held struct {
+	block int64
+	b     weak.Pointer[Block]
 }
 
 // input is an Input over the blocks of a file, or of a part of it.
@@ -95,6 +162,7 @@ type input struct {
 	d       *Directory
 	f       *file
 	base, n int64
+	last    *atomic.Pointer[held]
 }
 
 func (in *input) Name() string  { return in.f.info.PhysicalName }
@@ -108,6 +176,20 @@ func (in *input) check(off, n int64) error {
 	return nil
 }
 
+func (in *input) block(i int64) ([]byte, error) {
+	if h := in.last.Load(); h != nil && h.block == i {
+		if b := h.b.Value(); b != nil {
+			return b.Bytes, nil
+		}
+	}
+	b, err := in.d.read(in.f, i)
+	if err != nil {
+		return nil, err
+	}
+	in.last.Store(&held{i, weak.Make(b)})
+	return b.Bytes, nil
+}
+
 // Window gives the rest of a block where that is enough, else a copy across blocks.
 func (in *input) Window(off int64, min int) ([]byte, error) {
 	if err := in.check(off, int64(min)); err != nil {
@@ -117,7 +199,7 @@ func (in *input) Window(off int64, min int) ([]byte, error) {
 		return nil, nil
 	}
 	at := in.base + off
-	b, err := in.d.cache.get(in.d.ctx, in.f, at/BlockSize)
+	b, err := in.block(at / BlockSize)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +208,11 @@ func (in *input) Window(off int64, min int) ([]byte, error) {
 		b = b[:rest]
 	}
 	if len(b) >= min {
-		return b, nil
+		return b[:len(b):len(b)], nil
 	}
 	out := append(make([]byte, 0, min), b...)
 	for len(out) < min {
-		b, err := in.d.cache.get(in.d.ctx, in.f, (at+int64(len(out)))/BlockSize)
+		b, err := in.block((at + int64(len(out))) / BlockSize)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +230,7 @@ func (in *input) Slice(off, n int64) (store.Input, error) {
 	if err := in.check(off, n); err != nil {
 		return nil, err
 	}
-	return &input{d: in.d, f: in.f, base: in.base + off, n: n}, nil
+	return &input{d: in.d, f: in.f, base: in.base + off, n: n, last: new(atomic.Pointer[held])}, nil
 }
 
 // errReadOnly answers whatever would write.
