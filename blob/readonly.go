@@ -38,3 +38,6 @@ func (r readOnly) Container(path string) (Container, error) {
 func (r readOnly) Capabilities() Capabilities {
 	return r.inner.Capabilities() &^ (CanWrite | CanDelete | AtomicIfAbsent)
 }
+
+// Unwrap returns the container that was made read-only.
+func (r readOnly) Unwrap() Container { return r.inner }

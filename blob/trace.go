@@ -75,6 +75,9 @@ type traced struct {
 // Trace wraps a container and calls report after each request, from the goroutine that made it.
 func Trace(c Container, report func(Request)) Container { return traced{c, "", report} }
 
+// Unwrap returns the container whose requests are traced.
+func (t traced) Unwrap() Container { return t.inner }
+
 func (t traced) note(op, name string, n int64, err error) {
 	t.report(Request{Op: op, Path: t.prefix + name, Bytes: n, Err: err})
 }

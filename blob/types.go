@@ -35,6 +35,33 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
+// innermost returns the container below all wrappers.
+func innermost(c Container) Container {
+	for {
+		w, ok := c.(interface{ Unwrap() Container })
+		if !ok {
+			return c
+		}
+		c = w.Unwrap()
+	}
+}
+
+// Check tries out the settings of a container whose store is a [Checker]; of others it asks nothing.
+func Check(ctx context.Context, c Container) error {
+	if k, ok := innermost(c).(Checker); ok {
+		return k.Check(ctx)
+	}
+	return nil
+}
+
+// StatsOf returns what a container has counted; false where its store does not count.
+func StatsOf(c Container) (Stats, bool) {
+	if k, ok := innermost(c).(Counted); ok {
+		return k.Stats(), true
+	}
+	return Stats{}, false
+}
+
 var types = map[string]TypeOpener{}
 
 // RegisterType makes a type of repository known to OpenType, as Register does for schemes.

@@ -1,15 +1,18 @@
-// Package faulty wraps a blob container with injected faults: requests that fail, whose answer is
-// lost although they worked, whose bytes arrive short or changed, and a process that dies between
-// two requests. A [Hook] decides for each request; [CrashAfter] and [Random] are ready-made ones.
+// Package faulty wraps a blob container with injected faults: requests that fail, are late, or whose
+// answer is lost although they worked, writes that are forgotten or done twice, bytes that arrive
+// short or changed, lists that lag behind, and a process that dies between two requests. A [Hook]
+// decides for each request; [CrashAfter] and [Random] are ready-made ones.
 package faulty
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand"
 	"sync"
+	"time"
 
 	"github.com/varve-search/varve/blob"
 )
@@ -37,6 +40,14 @@ type Fault struct {
 	// Flip changes one bit of the byte at FlipAt of a Get, when the stream reaches it.
 	Flip   bool
 	FlipAt int64
+	// Delay is waited before the request, or until its context ends.
+	Delay time.Duration
+	// Forget makes a Put succeed that is never sent.
+	Forget bool
+	// Twice sends a Put a second time after it worked, as a proxy does that tries again. The answer is the second one's.
+	Twice bool
+	// Lag hides from a List what the last so many requests put.
+	Lag int64
 }
 
 // Hook decides the fate of a request. It is called from many goroutines.
@@ -52,6 +63,7 @@ type shared struct {
 	mu    sync.Mutex
 	count int64
 	hook  Hook
+	put   map[string]int64 // number of the request that last put a blob, by path
 }
 
 type container struct {
@@ -61,7 +73,7 @@ type container struct {
 }
 
 // New wraps a container.
-func New(c blob.Container, hook Hook) blob.Container { return container{c, &shared{hook: hook}, ""} }
+func New(c blob.Container, hook Hook) blob.Container { return container{c, &shared{hook: hook, put: map[string]int64{}}, ""} }
 
 // CrashAfter lets n writing requests through and then fails everything, as for a process that was
 // killed: nothing further reaches the store.
@@ -106,7 +118,13 @@ func (c container) fate(kind, name string) Fault {
 	return c.sh.hook(Op{Kind: kind, Name: c.prefix + name, Count: n})
 }
 
-func (f Fault) run(do func() error) error {
+func (f Fault) run(ctx context.Context, do func() error) error {
+	if f.Delay > 0 {
+		select {
+		case <-time.After(f.Delay):
+		case <-ctx.Done():
+		}
+	}
 	if f.Before != nil {
 		return f.Before
 	}
@@ -117,13 +135,34 @@ func (f Fault) run(do func() error) error {
 }
 
 func (c container) Put(ctx context.Context, name string, r io.Reader, size int64, opts blob.PutOptions) error {
-	return c.fate("put", name).run(func() error { return c.in.Put(ctx, name, r, size, opts) })
+	f := c.fate("put", name)
+	return f.run(ctx, func() error {
+		switch {
+		case f.Forget:
+			_, err := io.Copy(io.Discard, r)
+			return err
+		case f.Twice:
+			b, err := io.ReadAll(r)
+			if err == nil {
+				err = c.in.Put(ctx, name, bytes.NewReader(b), size, opts)
+			}
+			if err != nil {
+				return err
+			}
+			r = bytes.NewReader(b)
+		}
+		err := c.in.Put(ctx, name, r, size, opts)
+		c.sh.mu.Lock()
+		c.sh.put[c.prefix+name] = c.sh.count
+		c.sh.mu.Unlock()
+		return err
+	})
 }
 
-func (c container) get(name string, open func() (io.ReadCloser, error)) (io.ReadCloser, error) {
+func (c container) get(ctx context.Context, name string, open func() (io.ReadCloser, error)) (io.ReadCloser, error) {
 	f := c.fate("get", name)
 	var r io.ReadCloser
-	err := f.run(func() (err error) {
+	err := f.run(ctx, func() (err error) {
 		r, err = open()
 		return err
 	})
@@ -137,11 +176,11 @@ func (c container) get(name string, open func() (io.ReadCloser, error)) (io.Read
 }
 
 func (c container) Get(ctx context.Context, name string) (io.ReadCloser, error) {
-	return c.get(name, func() (io.ReadCloser, error) { return c.in.Get(ctx, name) })
+	return c.get(ctx, name, func() (io.ReadCloser, error) { return c.in.Get(ctx, name) })
 }
 
 func (c container) GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error) {
-	return c.get(name, func() (io.ReadCloser, error) { return c.in.GetRange(ctx, name, off, length) })
+	return c.get(ctx, name, func() (io.ReadCloser, error) { return c.in.GetRange(ctx, name, off, length) })
 }
 
 type stream struct {
@@ -167,7 +206,7 @@ func (s *stream) Read(p []byte) (int, error) {
 }
 
 func (c container) Stat(ctx context.Context, name string) (i blob.Info, err error) {
-	err = c.fate("stat", name).run(func() (err error) {
+	err = c.fate("stat", name).run(ctx, func() (err error) {
 		i, err = c.in.Stat(ctx, name)
 		return err
 	})
@@ -175,11 +214,23 @@ func (c container) Stat(ctx context.Context, name string) (i blob.Info, err erro
 }
 
 func (c container) List(ctx context.Context, prefix string, fn func(blob.Info) error) error {
-	return c.fate("list", prefix).run(func() error { return c.in.List(ctx, prefix, fn) })
+	f := c.fate("list", prefix)
+	return f.run(ctx, func() error {
+		return c.in.List(ctx, prefix, func(i blob.Info) error {
+			c.sh.mu.Lock()
+			at, known := c.sh.put[c.prefix+i.Name]
+			hidden := f.Lag > 0 && known && at > c.sh.count-f.Lag
+			c.sh.mu.Unlock()
+			if hidden {
+				return nil
+			}
+			return fn(i)
+		})
+	})
 }
 
 func (c container) Children(ctx context.Context, fn func(string) error) error {
-	return c.fate("children", "").run(func() error { return c.in.Children(ctx, fn) })
+	return c.fate("children", "").run(ctx, func() error { return c.in.Children(ctx, fn) })
 }
 
 func (c container) Container(path string) (blob.Container, error) {
@@ -191,11 +242,11 @@ func (c container) Container(path string) (blob.Container, error) {
 }
 
 func (c container) DeleteBatch(ctx context.Context, names []string) error {
-	return c.fate("delete", "").run(func() error { return c.in.DeleteBatch(ctx, names) })
+	return c.fate("delete", "").run(ctx, func() error { return c.in.DeleteBatch(ctx, names) })
 }
 
 func (c container) DeleteTree(ctx context.Context) (st blob.DeleteStats, err error) {
-	err = c.fate("delete-tree", "").run(func() (err error) {
+	err = c.fate("delete-tree", "").run(ctx, func() (err error) {
 		st, err = c.in.DeleteTree(ctx)
 		return err
 	})
