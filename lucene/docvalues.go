@@ -77,3 +77,11 @@ type NumericBatch interface {
 	// Values fills values[i] for docs[i] and returns false, having done nothing, if the column is sparse.
 	Values(docs []int32, values []int64) (bool, error)
 }
+
+// NumericPresent is implemented by numeric columns that can find and decode the values of many documents at once, also where
+// not every document has one.
+type NumericPresent interface {
+	// Present puts those of the ascending docs that have a value into found, and their values into values, both at
+	// least as long as docs. It returns how many there are.
+	Present(docs, found []int32, values []int64) (int, error)
+}

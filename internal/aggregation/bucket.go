@@ -16,6 +16,37 @@ type counts struct {
 	docs   []int64
 	subs   []collector
 	weight lucene.NumericDocValues // the column _doc_count of the current leaf, if it has one
+	batch  batch
+}
+
+// batch is documents with the bucket of each.
+type batch struct {
+	docs    []int32
+	buckets []int64
+}
+
+func (b *batch) reset() { b.docs, b.buckets = b.docs[:0], b.buckets[:0] }
+
+func (b *batch) add(doc int32, bucket int64) {
+	b.docs, b.buckets = append(b.docs, doc), append(b.buckets, bucket)
+}
+
+// parents walks along the buckets of a batch of documents while some of these are looked at.
+type parents struct {
+	docs    []int32
+	buckets []int64 // nil: all are 0
+	at      int
+}
+
+// of returns the bucket of a document of the batch; documents ascend.
+func (p *parents) of(doc int32) int64 {
+	if p.buckets == nil {
+		return 0
+	}
+	for p.docs[p.at] != doc {
+		p.at++
+	}
+	return p.buckets[p.at]
 }
 
 func (c *counts) leaf(ctx *lucene.LeafContext) error {
@@ -49,6 +80,15 @@ func (c *counts) add(doc int32, bucket int64) error {
 		return nil
 	}
 	return collectAll(c.subs, doc, bucket)
+}
+
+// flushBatch counts the documents that are in the batch.
+func (c *counts) flushBatch(buckets int) error {
+	c.grow(buckets)
+	for _, b := range c.batch.buckets {
+		c.docs[b]++
+	}
+	return collectBatches(c.subs, c.batch.docs, c.batch.buckets)
 }
 
 // plain tells whether adding a document is only counting it as one.

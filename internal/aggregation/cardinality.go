@@ -96,32 +96,40 @@ func (c *cardinalityCollector) sketch(bucket int64) *sketch {
 	return c.sketches[bucket]
 }
 
-func (c *cardinalityCollector) collectBatch(docs []int32, bucket int64) error {
+func (c *cardinalityCollector) collectBatch(docs []int32, buckets []int64) error {
+	var found []int32
 	var vals []int64
+	var ok bool
 	var err error
 	switch {
-	case c.nums != nil && c.k.src.col.Class != ClassDouble:
-		vals, err = c.nums.batch(docs)
-	case c.ords != nil && bucket == 0 && c.hashes != nil:
-		vals, err = c.ords.batch(docs)
-	}
-	switch {
-	case err != nil:
-		return err
-	case vals == nil:
-		return collectEach(c, docs, bucket)
+	case c.k.src.missing != nil:
 	case c.nums != nil:
-		s := c.sketch(bucket)
-		for _, v := range vals {
-			s.add(mix64(uint64(v)))
+		found, vals, ok, err = c.nums.many(c.nums.single, docs)
+	case c.ords != nil:
+		found, vals, ok, err = c.ords.many(c.ords.single, docs)
+	}
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return collectEach(c, docs, buckets)
+	}
+	if c.ords != nil && c.hashes != nil && buckets == nil {
+		if c.seen == nil {
+			c.seen = make([]bool, len(c.hashes))
+		}
+		for _, ord := range vals {
+			c.seen[ord] = true
 		}
 		return nil
 	}
-	if c.seen == nil {
-		c.seen = make([]bool, len(c.hashes))
-	}
-	for _, ord := range vals {
-		c.seen[ord] = true
+	of := parents{docs: docs, buckets: buckets}
+	for i, v := range vals {
+		h, err := c.hash(v)
+		if err != nil {
+			return err
+		}
+		c.sketch(of.of(found[i])).add(h)
 	}
 	return nil
 }

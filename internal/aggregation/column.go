@@ -57,6 +57,7 @@ type numbers struct {
 	multi  lucene.SortedNumericDocValues
 	single lucene.NumericDocValues
 	buf    []int64
+	several
 }
 
 // openNumbers returns nil where the leaf has no values of the field.
@@ -109,25 +110,24 @@ func (n *numbers) read(doc int32) ([]int64, error) {
 	return n.buf, nil
 }
 
-// batch returns the values of ascending documents of which each has exactly one, and nil where the column is not like
-// that: then they are to be read one by one. Valid until the next call.
-func (n *numbers) batch(docs []int32) ([]int64, error) {
-	b, ok := n.single.(lucene.NumericBatch)
-	if !ok {
-		return nil, nil
-	}
-	return readBatch(b, &n.buf, docs)
+// several reads the values of many ascending documents of a column that has at most one a document.
+type several struct {
+	found []int32
+	vals  []int64
 }
 
-func readBatch(b lucene.NumericBatch, buf *[]int64, docs []int32) ([]int64, error) {
-	if cap(*buf) < len(docs) {
-		*buf = make([]int64, len(docs))
+// many returns the documents that have a value, and the values. ok is false where the column cannot be read like that: then
+// documents are to be read one by one. Valid until the next call.
+func (s *several) many(column any, docs []int32) (found []int32, vals []int64, ok bool, err error) {
+	p, ok := column.(lucene.NumericPresent)
+	if !ok {
+		return nil, nil, false, nil
 	}
-	vals := (*buf)[:len(docs)]
-	if ok, err := b.Values(docs, vals); err != nil || !ok {
-		return nil, err
+	if cap(s.vals) < len(docs) {
+		s.found, s.vals = make([]int32, len(docs)), make([]int64, len(docs))
 	}
-	return vals, nil
+	n, err := p.Present(docs, s.found[:len(docs)], s.vals[:len(docs)])
+	return s.found[:n], s.vals[:n], true, err
 }
 
 // ordinals reads the ordinals of documents of one leaf.
@@ -136,6 +136,7 @@ type ordinals struct {
 	single lucene.SortedDocValues
 	dict   lucene.TermDictionary
 	buf    []int64
+	several
 }
 
 // openOrdinals returns nil where the leaf has no values of the field.
@@ -191,15 +192,6 @@ func (o *ordinals) read(doc int32) ([]int64, error) {
 		o.buf = append(o.buf, v)
 	}
 	return o.buf, nil
-}
-
-// batch is as that of numbers.
-func (o *ordinals) batch(docs []int32) ([]int64, error) {
-	b, ok := o.single.(lucene.NumericBatch)
-	if !ok {
-		return nil, nil
-	}
-	return readBatch(b, &o.buf, docs)
 }
 
 // presence tells whether documents of one leaf have a value, whatever its type.

@@ -353,35 +353,41 @@ func (t *intervals) insert(lo, hi float64, bucket int64) {
 	t.last = at
 }
 
-// collectBatch finds the intervals of many values without a map.
-func (c *histogramCollector) collectBatch(docs []int32, parent int64) error {
-	if parent != 0 || c.nums == nil || c.k.hard != nil || !c.plain() {
-		return collectEach(c, docs, parent)
+// collectBatch finds the intervals of many values.
+func (c *histogramCollector) collectBatch(docs []int32, buckets []int64) error {
+	if c.nums == nil || c.weight != nil || c.k.src.missing != nil {
+		return collectEach(c, docs, buckets)
 	}
-	vals, err := c.nums.batch(docs)
-	if err != nil || vals == nil {
-		if err == nil {
-			err = collectEach(c, docs, parent)
-		}
+	found, vals, ok, err := c.nums.many(c.nums.single, docs)
+	if err != nil {
 		return err
 	}
-	col := c.k.src.col
+	if !ok {
+		return collectEach(c, docs, buckets)
+	}
+	of, col := parents{docs: docs, buckets: buckets}, c.k.src.col
+	c.batch.reset()
 	for i, raw := range vals {
-		v := col.float(raw)
-		at := c.known.find(v)
-		if at < 0 {
-			lo, err := c.addValue(docs[i], parent, v, math.NaN())
-			if err != nil {
-				return err
+		v, parent := col.float(raw), of.of(found[i])
+		if parent == 0 {
+			if at := c.known.find(v); at >= 0 {
+				c.batch.add(found[i], c.known.bucket[at])
+				continue
 			}
-			if v >= lo && v < c.hi && len(c.known.lo) < maxIntervals { // not so for NaN
-				c.known.insert(lo, c.hi, c.index[histogramKey{parent, lo}])
-			}
+		}
+		b, err := c.bucketOf(parent, v)
+		if err != nil {
+			return err
+		}
+		if b < 0 {
 			continue
 		}
-		c.docs[c.known.bucket[at]]++
+		c.batch.add(found[i], b)
+		if h := c.k.hard; parent == 0 && h == nil && v >= c.lo && v < c.hi && len(c.known.lo) < maxIntervals { // v may be NaN
+			c.known.insert(c.lo, c.hi, b)
+		}
 	}
-	return nil
+	return c.flushBatch(len(c.keys))
 }
 
 func (c *histogramCollector) leaf(ctx *lucene.LeafContext) (err error) {
@@ -420,18 +426,15 @@ func (c *histogramCollector) collect(doc int32, parent int64) error {
 	return nil
 }
 
-// addValue counts a document into the interval of v, unless that is last. It returns the interval.
-func (c *histogramCollector) addValue(doc int32, parent int64, v, last float64) (float64, error) {
+// bucketOf returns the bucket of the interval of v, which becomes lo and hi, or -1 where v is not counted.
+func (c *histogramCollector) bucketOf(parent int64, v float64) (int64, error) {
 	if h := c.k.hard; h != nil && (h.min != nil && v < *h.min || h.max != nil && v > *h.max) {
-		return last, nil
+		return -1, nil
 	}
 	if !c.hasLo || v < c.lo || v >= c.hi {
 		c.lo = c.k.round.floor(v)
 		c.hi = c.k.round.next(c.lo)
 		c.hasLo = true
-	}
-	if c.lo == last {
-		return last, nil
 	}
 	key := histogramKey{parent, c.lo}
 	b, ok := c.index[key]
@@ -439,9 +442,18 @@ func (c *histogramCollector) addValue(doc int32, parent int64, v, last float64) 
 		b = int64(len(c.keys))
 		c.index[key] = b
 		c.keys = append(c.keys, key)
-		if err := tooManyBuckets(len(c.keys)); err != nil {
-			return last, err
-		}
+	}
+	return b, tooManyBuckets(len(c.keys))
+}
+
+// addValue counts a document into the interval of v, unless that is last. It returns the interval.
+func (c *histogramCollector) addValue(doc int32, parent int64, v, last float64) (float64, error) {
+	if c.hasLo && v >= c.lo && v < c.hi && c.lo == last {
+		return last, nil
+	}
+	b, err := c.bucketOf(parent, v)
+	if err != nil || b < 0 || c.lo == last {
+		return last, err
 	}
 	return c.lo, c.add(doc, b)
 }

@@ -145,25 +145,25 @@ func (c *metricCollector) collect(doc int32, bucket int64) error {
 	return nil
 }
 
-func (c *metricCollector) collectBatch(docs []int32, bucket int64) error {
-	if c.nums == nil {
-		return collectEach(c, docs, bucket)
+func (c *metricCollector) collectBatch(docs []int32, buckets []int64) error {
+	if c.nums == nil || c.k.src.missing != nil {
+		return collectEach(c, docs, buckets)
 	}
-	vals, err := c.nums.batch(docs)
-	if err != nil || vals == nil {
-		if err == nil {
-			err = collectEach(c, docs, bucket)
-		}
+	found, vals, ok, err := c.nums.many(c.nums.single, docs)
+	if err != nil {
 		return err
 	}
-	for int64(len(c.sums)) <= bucket {
-		c.sums = append(c.sums, newSums())
+	if !ok {
+		return collectEach(c, docs, buckets)
 	}
-	s, col := c.sums[bucket], c.k.src.col
-	for _, v := range vals {
-		s.add(col.float(v))
+	of, col := parents{docs: docs, buckets: buckets}, c.k.src.col
+	for i, v := range vals {
+		b := of.of(found[i])
+		for int64(len(c.sums)) <= b {
+			c.sums = append(c.sums, newSums())
+		}
+		c.sums[b].add(col.float(v))
 	}
-	c.sums[bucket] = s
 	return nil
 }
 
@@ -380,6 +380,36 @@ func (c *countCollector) collect(doc int32, bucket int64) error {
 		n = 1
 	}
 	c.n[bucket] += n
+	return nil
+}
+
+func (c *countCollector) collectBatch(docs []int32, buckets []int64) error {
+	var column any
+	var s *several
+	switch {
+	case c.nums != nil:
+		column, s = c.nums.single, &c.nums.several
+	case c.ords != nil:
+		column, s = c.ords.single, &c.ords.several
+	}
+	if s == nil || c.k.src.missing != nil {
+		return collectEach(c, docs, buckets)
+	}
+	found, _, ok, err := s.many(column, docs)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return collectEach(c, docs, buckets)
+	}
+	of := parents{docs: docs, buckets: buckets}
+	for _, doc := range found {
+		b := of.of(doc)
+		for int64(len(c.n)) <= b {
+			c.n = append(c.n, 0)
+		}
+		c.n[b]++
+	}
 	return nil
 }
 

@@ -72,8 +72,8 @@ type collector interface {
 
 // batcher is implemented by collectors that are faster with many documents at once.
 type batcher interface {
-	// collectBatch adds ascending documents to one bucket of the parent aggregation.
-	collectBatch(docs []int32, bucket int64) error
+	// collectBatch adds each of ascending documents to its bucket of the parent aggregation; nil buckets are all 0.
+	collectBatch(docs []int32, buckets []int64) error
 }
 
 // result is what an aggregation found in one bucket of its parent; results of one aggregation merge.
@@ -250,24 +250,29 @@ func (c *Collector) Leaf(ctx *lucene.LeafContext) error { return leafAll(c.cs, c
 func (c *Collector) Collect(doc int32) error { return collectAll(c.cs, doc, 0) }
 
 // CollectBatch adds ascending documents of the current segment.
-func (c *Collector) CollectBatch(docs []int32) error {
-	for _, one := range c.cs {
-		if err := collectBatch(one, docs, 0); err != nil {
+func (c *Collector) CollectBatch(docs []int32) error { return collectBatches(c.cs, docs, nil) }
+
+func collectBatches(cs []collector, docs []int32, buckets []int64) error {
+	for _, c := range cs {
+		var err error
+		if b, ok := c.(batcher); ok {
+			err = b.collectBatch(docs, buckets)
+		} else {
+			err = collectEach(c, docs, buckets)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func collectBatch(c collector, docs []int32, bucket int64) error {
-	if b, ok := c.(batcher); ok {
-		return b.collectBatch(docs, bucket)
-	}
-	return collectEach(c, docs, bucket)
-}
-
-func collectEach(c collector, docs []int32, bucket int64) error {
-	for _, d := range docs {
+func collectEach(c collector, docs []int32, buckets []int64) error {
+	bucket := int64(0)
+	for i, d := range docs {
+		if buckets != nil {
+			bucket = buckets[i]
+		}
 		if err := c.collect(d, bucket); err != nil {
 			return err
 		}

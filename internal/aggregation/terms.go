@@ -264,21 +264,35 @@ func (c *stringTerms) collect(doc int32, parent int64) error {
 	return nil
 }
 
-func (c *stringTerms) collectBatch(docs []int32, parent int64) error {
-	if parent != 0 || c.ordDocs == nil {
-		return collectEach(c, docs, parent)
+func (c *stringTerms) collectBatch(docs []int32, buckets []int64) error {
+	if c.ords == nil || c.weight != nil || c.k.src.missing != nil {
+		return collectEach(c, docs, buckets)
 	}
-	ords, err := c.ords.batch(docs)
-	if err != nil || ords == nil {
-		if err == nil {
-			err = collectEach(c, docs, parent)
-		}
+	found, ords, ok, err := c.ords.many(c.ords.single, docs)
+	if err != nil {
 		return err
 	}
-	for _, ord := range ords {
-		c.ordDocs[ord]++
+	if !ok {
+		return collectEach(c, docs, buckets)
 	}
-	return nil
+	if buckets == nil && c.ordDocs != nil {
+		for _, ord := range ords {
+			c.ordDocs[ord]++
+		}
+		return nil
+	}
+	of := parents{docs: docs, buckets: buckets}
+	c.batch.reset()
+	for i, ord := range ords {
+		b, err := c.bucketOfOrd(of.of(found[i]), ord)
+		if err != nil {
+			return err
+		}
+		if b >= 0 {
+			c.batch.add(found[i], b)
+		}
+	}
+	return c.flushBatch(len(c.keys))
 }
 
 func (c *stringTerms) result(parent int64) (result, error) {
@@ -365,6 +379,27 @@ func (c *numberTerms) addAll(ctx *lucene.LeafContext) error {
 	return nil
 }
 
+func (c *numberTerms) collectBatch(docs []int32, buckets []int64) error {
+	if c.nums == nil || c.weight != nil || c.k.src.missing != nil || c.k.src.col.Class == ClassDouble {
+		return collectEach(c, docs, buckets)
+	}
+	found, vals, ok, err := c.nums.many(c.nums.single, docs)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return collectEach(c, docs, buckets)
+	}
+	of := parents{docs: docs, buckets: buckets}
+	c.batch.reset()
+	for i, v := range vals {
+		if b := c.bucketOf(of.of(found[i]), v); b >= 0 {
+			c.batch.add(found[i], b)
+		}
+	}
+	return c.flushBatch(len(c.keys))
+}
+
 func (c *numberTerms) collect(doc int32, parent int64) error {
 	var vals []int64
 	if c.nums != nil {
@@ -401,12 +436,20 @@ func (c *numberTerms) collect(doc int32, parent int64) error {
 }
 
 func (c *numberTerms) addRaw(doc int32, parent, raw int64) error {
+	if b := c.bucketOf(parent, raw); b >= 0 {
+		return c.add(doc, b)
+	}
+	return nil
+}
+
+// bucketOf returns the bucket of a number, or -1 where it is not counted.
+func (c *numberTerms) bucketOf(parent, raw int64) int64 {
 	key := numberKey{parent, raw}
 	if c.hasLast && key == c.last {
-		return c.add(doc, c.lastB)
+		return c.lastB
 	}
 	if !c.accept(raw) {
-		return nil
+		return -1
 	}
 	b, ok := c.index[key]
 	if !ok {
@@ -415,7 +458,7 @@ func (c *numberTerms) addRaw(doc int32, parent, raw int64) error {
 		c.keys = append(c.keys, key)
 	}
 	c.last, c.lastB, c.hasLast = key, b, true
-	return c.add(doc, b)
+	return b
 }
 
 func (c *numberTerms) accept(raw int64) bool {

@@ -55,37 +55,6 @@ func (o *Object) Get(key string) (any, bool) {
 // Len returns the number of keys.
 func (o *Object) Len() int { return len(o.Members) }
 
-// MarshalJSON implements json.Marshaler.
-func (o *Object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o.Members {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		if err := Append(&b, m.Key); err != nil {
-			return nil, err
-		}
-		b.WriteByte(':')
-		if err := Append(&b, m.Value); err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Key, err)
-		}
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-// Append writes v as JSON, without escaping HTML.
-func Append(b *bytes.Buffer, v any) error {
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	b.Truncate(b.Len() - 1) // the newline that Encode ends with
-	return nil
-}
-
 // Decode decodes JSON into Objects, []any, json.Number, string, bool and nil.
 func Decode(data []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))

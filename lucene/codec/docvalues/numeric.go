@@ -298,10 +298,11 @@ func (v *values) gatherBlocks(dst []int64, index []int32) error {
 	return nil
 }
 
-// numeric implements lucene.NumericDocValues and lucene.NumericBatch.
+// numeric implements lucene.NumericDocValues, lucene.NumericBatch and lucene.NumericPresent.
 type numeric struct {
 	docs
 	values values
+	places []int32 // of Present
 }
 
 // Value implements lucene.NumericDocValues.
@@ -316,6 +317,32 @@ func (n *numeric) Values(docs []int32, values []int64) (bool, error) {
 		return false, nil
 	}
 	return true, n.values.gather(values, docs)
+}
+
+// Present implements lucene.NumericPresent.
+func (n *numeric) Present(docs, found []int32, values []int64) (int, error) {
+	if n.set == nil {
+		in := docs
+		for len(in) > 0 && in[len(in)-1] >= n.maxDoc {
+			in = in[:len(in)-1]
+		}
+		return copy(found, in), n.values.gather(values, in)
+	}
+	if cap(n.places) < len(docs) {
+		n.places = make([]int32, len(docs))
+	}
+	places, count := n.places[:len(docs)], 0
+	for _, doc := range docs {
+		ok, err := n.set.AdvanceExact(doc)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			found[count], places[count] = doc, n.set.Index()
+			count++
+		}
+	}
+	return count, n.values.gather(values, places[:count])
 }
 
 // sortedNumeric implements lucene.SortedNumericDocValues for columns with several values in some document.

@@ -26,13 +26,26 @@ func (s *sorted) Values(docs []int32, ords []int64) (bool, error) {
 	if !ok || err != nil {
 		return ok, err
 	}
+	return true, s.check(ords[:len(docs)])
+}
+
+// Present implements lucene.NumericPresent for ordinals.
+func (s *sorted) Present(docs, found []int32, ords []int64) (int, error) {
+	n, err := s.numeric.Present(docs, found, ords)
+	if err == nil {
+		err = s.check(ords[:n])
+	}
+	return n, err
+}
+
+func (s *sorted) check(ords []int64) error {
 	size := uint64(min(s.dictionary.entry.size, int64(lucene.NoMoreDocs)))
-	for _, ord := range ords[:len(docs)] {
+	for _, ord := range ords {
 		if uint64(ord) >= size {
-			return true, s.dictionary.outOfRange(ord)
+			return s.dictionary.outOfRange(ord)
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // sortedSet implements lucene.SortedSetDocValues for columns with several values in some document.
