@@ -16,6 +16,7 @@ const (
 	docsBitmap     = 0xff
 	docsVInts      = 0 // differences; Lucene before 9.2
 	docs16         = 16
+	docs21         = 21 // since Lucene 10
 	docs24         = 24
 	docs32         = 32
 )
@@ -77,18 +78,16 @@ func (l *leafReader) docIDs(off int64) ([]int32, error) {
 			docs[count-1] = first + int32(r.Uint16())
 		}
 	case docs24:
-		n := count &^ 7
-		b := r.Bytes(3 * n)
-		for i := 0; i < len(b)/3; i += 8 {
-			s, d := b[3*i:3*i+24], docs[i:i+8:i+8]
-			x, y, z := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:]), binary.LittleEndian.Uint64(s[16:])
-			d[0], d[1], d[2] = int32(x>>40), int32(x>>16&0xffffff), int32(x&0xffff<<8|y>>56)
-			d[3], d[4] = int32(y>>32&0xffffff), int32(y>>8&0xffffff)
-			d[5], d[6], d[7] = int32(y&0xff<<16|z>>48), int32(z>>24&0xffffff), int32(z&0xffffff)
+		if l.m.version >= versionBPV21 {
+			l.packed24(docs)
+		} else {
+			l.scalar24(docs)
 		}
-		for i := n; i < count; i++ {
-			docs[i] = int32(r.Uint16())<<8 | int32(r.Byte())
+	case docs21:
+		if l.m.version < versionBPV21 {
+			r.Corruptf("documents of a leaf in the form %d, in a tree of version %d", kind, l.m.version)
 		}
+		l.packed21(docs)
 	case docs32:
 		b := r.Bytes(4 * count)
 		for i := range docs[:len(b)/4] {
@@ -114,6 +113,70 @@ func (l *leafReader) docIDs(off int64) ([]int32, error) {
 		return nil, r.Corruptf("a leaf has document %d of %d", int32(largest), l.maxDoc)
 	}
 	return docs, nil
+}
+
+// scalar24 reads documents of three bytes: eight of them, high byte first, in three words.
+func (l *leafReader) scalar24(docs []int32) {
+	r, count := &l.r, len(docs)
+	n := count &^ 7
+	b := r.Bytes(3 * n)
+	for i := 0; i < len(b)/3; i += 8 {
+		s, d := b[3*i:3*i+24], docs[i:i+8:i+8]
+		x, y, z := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:]), binary.LittleEndian.Uint64(s[16:])
+		d[0], d[1], d[2] = int32(x>>40), int32(x>>16&0xffffff), int32(x&0xffff<<8|y>>56)
+		d[3], d[4] = int32(y>>32&0xffffff), int32(y>>8&0xffffff)
+		d[5], d[6], d[7] = int32(y&0xff<<16|z>>48), int32(z>>24&0xffffff), int32(z&0xffffff)
+	}
+	for i := n; i < count; i++ {
+		docs[i] = int32(r.Uint16())<<8 | int32(r.Byte())
+	}
+}
+
+// packed24 reads documents of three bytes: the upper 24 bits of words hold three quarters of them, whose low bytes
+// hold the fourth; up to three more follow.
+func (l *leafReader) packed24(docs []int32) {
+	r := &l.r
+	quarter := len(docs) / 4
+	b := r.Bytes(12 * quarter)
+	if r.Err() != nil {
+		return
+	}
+	for i := range 3 * quarter {
+		docs[i] = int32(binary.LittleEndian.Uint32(b[4*i:]) >> 8)
+	}
+	for i := range quarter {
+		docs[3*quarter+i] = int32(b[4*i]) | int32(b[4*(i+quarter)])<<8 | int32(b[4*(i+2*quarter)])<<16
+	}
+	l.rest24(docs[4*quarter:])
+}
+
+// packed21 reads documents of 21 bits: the upper bits of words hold two thirds of them (each a multiple of 16), whose
+// 11 low bits hold the last third; of the rest three stand in a word of 64 bits, and the last two in three bytes each.
+func (l *leafReader) packed21(docs []int32) {
+	r := &l.r
+	third := len(docs) / 3 &^ 15
+	b := r.Bytes(8 * third)
+	if r.Err() != nil {
+		return
+	}
+	low, high := b[:4*third], b[4*third:]
+	for i := range third {
+		x, y := binary.LittleEndian.Uint32(low[4*i:]), binary.LittleEndian.Uint32(high[4*i:])
+		docs[i], docs[third+i] = int32(x>>11), int32(y>>11)
+		docs[2*third+i] = int32(x&0x7ff | y&0x7ff<<11)
+	}
+	docs = docs[3*third:]
+	for ; len(docs) >= 3; docs = docs[3:] {
+		v := r.Uint64()
+		docs[0], docs[1], docs[2] = int32(v&0x1fffff), int32(v>>21&0x1fffff), int32(v>>42)
+	}
+	l.rest24(docs)
+}
+
+func (l *leafReader) rest24(docs []int32) {
+	for i := range docs {
+		docs[i] = int32(l.r.Uint16()) | int32(l.r.Byte())<<16
+	}
 }
 
 func (l *leafReader) bitmap(docs []int32) {

@@ -12,8 +12,10 @@ import (
 
 const (
 	codecName = "BKD"
-	// version is the one of all trees since Lucene 8.6.
+	// version is the one of all trees from Lucene 8.6 to 9, and of those that we write.
 	version = 9
+	// versionBPV21 packs documents of 24 bits otherwise, and has those of 21 bits: Lucene 10.
+	versionBPV21 = 10
 	// LeafSize is how many points a leaf has at most in the trees that we write.
 	LeafSize = 512
 	// maxLeafSize bounds what a reader accepts.
@@ -45,6 +47,7 @@ func (c *Config) index() int  { return c.IndexDims * c.Bytes }
 // Meta describes a tree.
 type Meta struct {
 	Config
+	version    int32
 	leaves     int
 	min, max   []byte
 	points     int64
@@ -56,10 +59,11 @@ type Meta struct {
 
 // ReadMeta reads the description of a tree over a segment of maxDoc documents.
 func ReadMeta(r *store.Reader, maxDoc int32) (*Meta, error) {
-	if _, err := codec.ReadHeader(r, codecName, version, version); err != nil {
+	v, err := codec.ReadHeader(r, codecName, version, versionBPV21)
+	if err != nil {
 		return nil, err
 	}
-	m := &Meta{}
+	m := &Meta{version: v}
 	m.Dims, m.IndexDims = int(r.VInt()), int(r.VInt())
 	m.leafSize, m.Bytes = int(r.VInt()), int(r.VInt())
 	m.leaves = int(r.VInt())

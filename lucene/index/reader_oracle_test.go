@@ -316,7 +316,7 @@ func TestUnsupportedCodec(t *testing.T) {
 			codec     string
 			openable  bool
 			storedErr string
-		}{{"Lucene912", true, ""}, {"KNN9120Codec", true, ""}, {"ZSTD912", true, "ZSTD912"}, {"Lucene103", false, "Lucene 10"}, {"Made-up", false, "Made-up"}} {
+		}{{"Lucene912", true, ""}, {"KNN9120Codec", true, ""}, {"ZSTD912", true, "ZSTD912"}, {"Lucene87", false, "Lucene 8"}, {"Made-up", false, "Made-up"}} {
 			mem := copyIndex(t, path)
 			infos, err := segments.ReadLatest(mem)
 			if err != nil {

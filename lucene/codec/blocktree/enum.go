@@ -19,9 +19,9 @@ type termsEnum struct {
 	frames []*frame
 	depth  int // frames in use
 	term   []byte
-	out    []byte // buffer: output of the index along a term
-	loads  int64  // blocks loaded since the last seek
-	on     bool   // the top frame's entry is the current term
+	walk   walker
+	loads  int64 // blocks loaded since the last seek
+	on     bool  // the top frame's entry is the current term
 	eof    bool
 	static *postings.TermState // of SeekState; the frames do not count then
 }
@@ -78,10 +78,12 @@ func (e *termsEnum) Next() ([]byte, error) {
 		return nil, nil
 	}
 	if e.depth == 0 {
-		f := e.push()
-		if err := f.setCode(e.fr, 0, e.fr.root); err != nil {
+		root, err := e.walk.start(e.fr)
+		if err != nil {
 			return nil, err
 		}
+		f := e.push()
+		f.setAddress(e.fr, 0, root)
 		if err := f.chooseFloor(e.fr, -1); err != nil {
 			return nil, err
 		}
@@ -164,30 +166,25 @@ func (e *termsEnum) findChild(f *frame, fp int64) error {
 func (e *termsEnum) descend(term []byte) (*frame, error) {
 	e.static, e.eof, e.on, e.loads = nil, false, false, 0
 	e.depth = 0
-	if err := e.push().setCode(e.fr, 0, e.fr.root); err != nil {
-		return nil, err
-	}
-	c, err := e.fr.index.Cursor()
+	root, err := e.walk.start(e.fr)
 	if err != nil {
 		return nil, err
 	}
-	e.out = e.out[:0]
+	e.push().setAddress(e.fr, 0, root)
 	for i, b := range term {
-		ok, err := c.Step(b)
+		ok, err := e.walk.step(b)
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
 			break
 		}
-		e.out = c.AppendOutput(e.out)
-		if c.Final() {
-			n := len(e.out)
-			e.out = c.AppendFinal(e.out)
-			if err := e.push().setCode(e.fr, i+1, e.out); err != nil {
-				return nil, err
-			}
-			e.out = e.out[:n]
+		a, ok, err := e.walk.block()
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			e.push().setAddress(e.fr, i+1, a)
 		}
 	}
 	f := e.top()

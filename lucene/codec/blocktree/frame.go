@@ -18,7 +18,8 @@ type frame struct {
 	fp      int64 // offset of the part that is loaded, or is to be
 	loaded  bool
 	indexed bool   // floor and hasTerms are known from the index
-	floor   []byte // how the block is split, as the index has it; empty if it is not
+	floor   []byte // begins with how the block is split, as the index has it; empty if it is not
+	own     []byte // buffer for floor, where the index gives it for the moment only
 	any     bool   // the first part has terms
 	terms   bool   // the part at fp has terms
 
@@ -45,32 +46,32 @@ type frame struct {
 	state  postings.TermState
 }
 
-// setCode makes the frame point to a block, by what the index says of it.
-func (f *frame) setCode(fr *fieldReader, prefix int, out []byte) error {
-	code, rest, err := fr.readCode(out)
-	if err != nil {
-		return err
+// setAddress makes the frame point to a block, by what the index says of it.
+func (f *frame) setAddress(fr *fieldReader, prefix int, a address) {
+	if f.indexed && f.first == a.fp && f.prefix == prefix {
+		return
 	}
-	fp := code >> codeBits
-	if f.indexed && f.first == fp && f.prefix == prefix {
-		return nil
-	}
-	if f.first != fp || f.prefix != prefix {
+	if f.first != a.fp || f.prefix != prefix {
 		f.loaded = false
 	}
-	f.prefix, f.first, f.indexed = prefix, fp, true
-	f.any = code&codeHasTerms != 0
-	f.floor = f.floor[:0]
-	if code&codeFloor != 0 {
-		f.floor = append(f.floor, rest...)
+	f.prefix, f.first, f.indexed = prefix, a.fp, true
+	f.any = a.terms
+	f.setFloor(fr, a.floor)
+}
+
+// setFloor sets floor: bytes of a trie stay, those that an FST gives are overwritten.
+func (f *frame) setFloor(fr *fieldReader, floor []byte) {
+	if fr.trie == nil {
+		f.own = append(f.own[:0], floor...)
+		floor = f.own
 	}
-	return nil
+	f.floor = floor
 }
 
 // setSub makes the frame point to a block, by the offset that another block has for it.
 func (f *frame) setSub(prefix int, fp int64) {
 	f.prefix, f.first, f.fp, f.indexed, f.loaded = prefix, fp, fp, false, false
-	f.floor = f.floor[:0]
+	f.floor = nil
 }
 
 // chooseFloor sets fp and terms to the part of the block where terms go on with label, or to its first
@@ -90,7 +91,7 @@ func (f *frame) chooseFloor(fr *fieldReader, label int) error {
 			fp, terms = f.first+code>>1, code&1 != 0
 		}
 		if c.Bad {
-			return store.Corruptf(fr.rd.index.Name(), -1, "the parts of a block of field %q are % .40x", fr.info.Name, f.floor)
+			return store.Corruptf(fr.rd.index.Name(), -1, "the parts of a block of field %q are % x", fr.info.Name, f.floor[:min(len(f.floor), 40)])
 		}
 	}
 	if fp != f.fp {

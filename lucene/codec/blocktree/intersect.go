@@ -55,10 +55,12 @@ func (e *intersectEnum) next() ([]byte, error) {
 		return nil, nil
 	}
 	if e.depth == 0 {
-		f := e.push()
-		if err := f.setCode(e.fr, 0, e.fr.root); err != nil {
+		root, err := e.walk.start(e.fr)
+		if err != nil {
 			return nil, err
 		}
+		f := e.push()
+		f.setAddress(e.fr, 0, root)
 		s := e.a.Start()
 		e.marks = append(e.marks[:0], mark{state: s, all: e.a.All(s), onStart: e.start != nil})
 		if err := e.enter(f, 0); err != nil {
@@ -207,30 +209,20 @@ func (e *intersectEnum) index(f *frame) error {
 	if f.indexed {
 		return nil
 	}
-	c, err := e.fr.index.Cursor()
-	if err != nil {
+	if _, err := e.walk.start(e.fr); err != nil {
 		return err
 	}
-	e.out = e.out[:0]
 	for _, b := range e.term[:f.prefix] {
-		ok, err := c.Step(b)
-		if err != nil {
+		if ok, err := e.walk.step(b); err != nil || !ok {
 			return err
 		}
-		if !ok {
-			return nil
-		}
-		e.out = c.AppendOutput(e.out)
 	}
-	if !c.Final() {
-		return nil
-	}
-	e.out = c.AppendFinal(e.out)
-	_, rest, err := e.fr.readCode(e.out)
-	if err != nil {
+	a, ok, err := e.walk.block()
+	if err != nil || !ok {
 		return err
 	}
-	f.indexed, f.floor = true, append(f.floor[:0], rest...)
+	f.indexed = true
+	f.setFloor(e.fr, a.floor)
 	return nil
 }
 

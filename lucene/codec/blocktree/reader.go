@@ -26,6 +26,7 @@ const (
 	versionStart   = 0 // Lucene 9.0: block addresses in the index low byte first
 	versionMSB     = 1 // Lucene 9.8: high byte first
 	versionCurrent = 2 // Lucene 9.9: FSTs with nodes of continuous labels
+	versionTrie    = 0 // Lucene 10.3 counts anew
 )
 
 // Bits of a block's address in the index, whose rest is the offset in .tim.
@@ -43,13 +44,23 @@ type Reader struct {
 	postings           postings.Reader
 	terms, index, meta store.Input
 	version            int32
+	tries              bool
 	fields             map[string]*fieldReader
 	names              []string
 }
 
 // NewReader opens the dictionary; it owns pr from then on, also when it fails.
-func NewReader(state *codec.ReadState, pr postings.Reader) (rd *Reader, err error) {
-	rd = &Reader{postings: pr, fields: map[string]*fieldReader{}}
+func NewReader(state *codec.ReadState, pr postings.Reader) (*Reader, error) {
+	return newReader(state, pr, false)
+}
+
+// NewTrieReader is NewReader for the dictionaries since Lucene 10.3, whose index is a trie.
+func NewTrieReader(state *codec.ReadState, pr postings.Reader) (*Reader, error) {
+	return newReader(state, pr, true)
+}
+
+func newReader(state *codec.ReadState, pr postings.Reader, tries bool) (rd *Reader, err error) {
+	rd = &Reader{postings: pr, tries: tries, fields: map[string]*fieldReader{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, rd.Close())
@@ -67,7 +78,11 @@ func NewReader(state *codec.ReadState, pr postings.Reader) (rd *Reader, err erro
 		}
 		return in, v, err
 	}
-	if rd.terms, rd.version, err = openFile(termsExt, termsCodec, versionStart, versionCurrent); err != nil {
+	newest := int32(versionCurrent)
+	if tries {
+		newest = versionTrie
+	}
+	if rd.terms, rd.version, err = openFile(termsExt, termsCodec, versionStart, newest); err != nil {
 		return rd, err
 	}
 	if rd.index, _, err = openFile(indexExt, indexCodec, rd.version, rd.version); err != nil {
@@ -118,7 +133,9 @@ func (rd *Reader) readMeta(state *codec.ReadState, r *store.Reader) error {
 func (rd *Reader) readField(state *codec.ReadState, r *store.Reader) (*fieldReader, error) {
 	number := r.VInt()
 	f := &fieldReader{rd: rd, numTerms: r.VLong()}
-	rootCode := bytes.Clone(r.Bytes(int(r.VInt())))
+	if !rd.tries {
+		f.root = bytes.Clone(r.Bytes(int(r.VInt())))
+	}
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
@@ -135,7 +152,6 @@ func (rd *Reader) readField(state *codec.ReadState, r *store.Reader) (*fieldRead
 	f.docCount = r.VInt()
 	f.min = bytes.Clone(r.Bytes(int(r.VInt())))
 	f.max = bytes.Clone(r.Bytes(int(r.VInt())))
-	start := r.VLong()
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
@@ -156,16 +172,29 @@ func (rd *Reader) readField(state *codec.ReadState, r *store.Reader) (*fieldRead
 	if f.max == nil {
 		f.max = []byte{}
 	}
-	var err error
-	if f.index, err = fst.Read(r, rd.index, start); err != nil {
-		return nil, err
+	return f, f.readIndex(r)
+}
+
+// readIndex reads where the index of the field lies.
+func (f *fieldReader) readIndex(r *store.Reader) (err error) {
+	in := f.rd.index
+	start := r.VLong()
+	if !f.rd.tries {
+		if f.index, err = fst.Read(r, in, start); err == nil && !f.sameRoot() {
+			err = r.Corruptf("the root of field %q is % .40x here and otherwise in the index", f.info.Name, f.root)
+		}
+		return err
 	}
-	// The root's address is also the output of the empty key, with what tells how the block is split.
-	if empty, ok := f.index.Empty(); !ok || !bytes.Equal(empty, rootCode) {
-		return nil, r.Corruptf("the root of field %q is % .40x here and % .40x in the index", f.info.Name, rootCode, empty)
+	root, end := r.VLong(), r.VLong()
+	if r.Err() == nil && (start > end || end > in.Length() || root >= end-start) {
+		r.Corruptf("the index of field %q is at %d to %d of %d bytes, its root at %d", f.info.Name, start, end, in.Length(), root)
 	}
-	f.root = rootCode
-	return f, nil
+	if r.Err() != nil {
+		return r.Err()
+	}
+	f.trie = &trie{root: root}
+	f.trie.in, err = in.Slice(start, end-start)
+	return err
 }
 
 // FieldNames implements lucene.Fields.
@@ -207,7 +236,8 @@ type fieldReader struct {
 	info             *lucene.FieldInfo
 	traits           postings.Traits
 	index            *fst.FST
-	root             []byte // address of the root block as the index has it
+	root             []byte // address of the root block as the FST has it
+	trie             *trie  // instead of an FST
 	numTerms         int64
 	sumTotalTermFreq int64
 	sumDocFreq       int64

@@ -41,6 +41,10 @@ var bases = map[string]SegmentInfoFormat{
 	"Lucene95":  SegmentInfo90,
 	"Lucene99":  SegmentInfo99,
 	"Lucene912": SegmentInfo99,
+	"Lucene100": SegmentInfo99,
+	"Lucene101": SegmentInfo99,
+	"Lucene103": SegmentInfo99,
+	"Lucene104": SegmentInfo99,
 }
 
 // wrappers are codecs of OpenSearch and its plugins that delegate to a codec of Lucene. Their own
@@ -48,6 +52,9 @@ var bases = map[string]SegmentInfoFormat{
 var wrappers = map[string]string{
 	"Composite99Codec":  "Lucene99",
 	"Composite912Codec": "Lucene912",
+	"Composite101Codec": "Lucene101",
+	"Composite103Codec": "Lucene103",
+	"Composite104Codec": "Lucene104",
 	"KNN910Codec":       "Lucene91",
 	"KNN920Codec":       "Lucene92",
 	"KNN940Codec":       "Lucene94",
@@ -78,8 +85,6 @@ var olderOrNewer = []struct {
 	reason string
 	names  []string
 }{
-	{"it is of Lucene 10, which is not readable yet", []string{"Lucene100", "Lucene101", "Lucene102", "Lucene103", "Lucene104",
-		"Composite101Codec", "Composite103Codec", "Composite104Codec"}},
 	{"it is of Lucene 8, which is not readable as it is", []string{"Lucene80", "Lucene84", "Lucene86", "Lucene87"}},
 	{"it is of Lucene 7, which is not readable as it is", []string{"Lucene70"}},
 	{"it is of Lucene 6, which is not readable as it is", []string{"Lucene60", "Lucene62"}},

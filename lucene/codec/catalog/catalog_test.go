@@ -14,6 +14,7 @@ func TestLookup(t *testing.T) {
 		"Lucene99":          {Name: "Lucene99", Base: "Lucene99", SegmentInfo: SegmentInfo99},
 		"Lucene912":         {Name: "Lucene912", Base: "Lucene912", SegmentInfo: SegmentInfo99},
 		"Composite912Codec": {Name: "Composite912Codec", Base: "Lucene912", SegmentInfo: SegmentInfo99, OneDocValuesFormat: true},
+		"Lucene104":         {Name: "Lucene104", Base: "Lucene104", SegmentInfo: SegmentInfo99},
 		"KNN950Codec":       {Name: "KNN950Codec", Base: "Lucene95", SegmentInfo: SegmentInfo90},
 	} {
 		got, err := Lookup(name)
@@ -25,7 +26,7 @@ func TestLookup(t *testing.T) {
 	if err != nil || c.Base != "Lucene912" || !codec.IsUnsupported(c.StoredFields) {
 		t.Errorf("ZSTD912: %+v, %v", c, err)
 	}
-	for _, name := range []string{"Lucene103", "Lucene104", "Lucene87", "KNN87Codec", "Nonsense", "", strings.Repeat("x", 1000)} {
+	for _, name := range []string{"Lucene102", "Lucene105", "Lucene87", "KNN87Codec", "Nonsense", "", strings.Repeat("x", 1000)} {
 		_, err := Lookup(name)
 		var u *codec.UnsupportedError
 		if !errors.As(err, &u) || !strings.HasPrefix(name, strings.TrimSuffix(u.Format, "…")) || len(err.Error()) > 300 {

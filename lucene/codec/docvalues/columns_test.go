@@ -687,7 +687,7 @@ func openBytes(meta, data []byte, maxDoc int32) (*Producer, *lucene.FieldInfo, e
 		return nil, nil, err
 	}
 	p := &Producer{maxDoc: maxDoc, data: store.NewBytesInput("f.dvd", data)}
-	p.entries, err = readEntries(store.NewReader(store.NewBytesInput("f.dvm", meta)), fields, maxDoc)
+	p.entries, err = readEntries(store.NewReader(store.NewBytesInput("f.dvm", meta)), version, fields, maxDoc)
 	return p, f, err
 }
 

@@ -14,7 +14,13 @@ const (
 	metaCodec     = "Lucene90DocValuesMetadata"
 	dataExtension = "dvd"
 	metaExtension = "dvm"
-	version       = 0
+	skipCodec     = "Lucene90DocValuesSkipIndex"
+	skipExtension = "dvs"
+
+	version          = 0 // what we write
+	versionSkipFile  = 1 // skip indexes stand in a file of their own, .dvs
+	versionSkipCount = 2 // and tell the most values that a document has
+	versionNewest    = versionSkipCount
 
 	typeNumeric       = 0
 	typeBinary        = 1
@@ -97,18 +103,23 @@ type sortedSetEntry struct {
 // entries holds, for each field number, one of the pointers to entries.
 type entries map[int32]any
 
-func readEntries(r *store.Reader, fields *lucene.FieldInfos, maxDoc int32) (entries, error) {
+func readEntries(r *store.Reader, version int32, fields *lucene.FieldInfos, maxDoc int32) (entries, error) {
 	all := entries{}
 	for {
 		number := r.Int32()
 		if number == -1 || r.Err() != nil {
 			return all, r.Err()
 		}
-		if fields.ByNumber(number) == nil {
+		f := fields.ByNumber(number)
+		if f == nil {
 			return nil, r.Corruptf("doc values of field number %d, which the segment does not have", number)
 		}
 		m := metaReader{r, maxDoc}
-		switch kind := r.Byte(); kind {
+		kind := r.Byte()
+		if f.DocValuesSkip != 0 {
+			m.passSkipIndex(version)
+		}
+		switch kind {
 		case typeNumeric:
 			e := m.numeric()
 			if e.docs.Offset == disi.All && e.count != int64(maxDoc) {
@@ -136,6 +147,20 @@ func readEntries(r *store.Reader, fields *lucene.FieldInfos, maxDoc int32) (entr
 type metaReader struct {
 	*store.Reader
 	maxDoc int32
+}
+
+// passSkipIndex reads over what is said of a field's skip index: offset, length, largest and smallest value, documents,
+// last document and, later, the most values of a document. Searches of ours go without it.
+func (r metaReader) passSkipIndex(version int32) {
+	r.Skip(4 * 8)
+	docs, last := r.Int32(), r.Int32()
+	if version >= versionSkipCount {
+		r.Int32()
+	}
+	r.checkDocs(docs)
+	if last >= r.maxDoc {
+		r.Corruptf("a skip index to document %d of %d", last, r.maxDoc)
+	}
 }
 
 func (r metaReader) numeric() numericEntry {

@@ -1,14 +1,17 @@
 package docvalues
 
 import (
+	"errors"
+
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
 )
 
-// Producer reads the columns of one pair of files.
+// Producer reads the columns of one set of files.
 type Producer struct {
 	data    store.Input
+	skips   store.Input // the skip indexes that Lucene 10 writes, or nil; only their checksum is looked at
 	entries entries
 	maxDoc  int32
 }
@@ -22,23 +25,35 @@ func NewProducer(state *codec.ReadState) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.data, err = state.Dir.Open(state.FileName(dataExtension), state.Access)
-	if err != nil {
+	if p.data, err = open(state, dataExtension, dataCodec, metaVersion); err != nil {
 		return nil, err
 	}
-	r := store.NewReader(p.data)
-	dataVersion, err := codec.ReadIndexHeader(r, dataCodec, version, version, state.Info.ID, state.Suffix)
-	if err == nil && dataVersion != metaVersion {
-		err = r.Corruptf("the version is %d, that of the metadata %d", dataVersion, metaVersion)
-	}
-	if err == nil {
-		_, err = codec.ReadFooter(p.data)
-	}
-	if err != nil {
-		p.data.Close()
-		return nil, err
+	if metaVersion >= versionSkipFile {
+		if p.skips, err = open(state, skipExtension, skipCodec, metaVersion); err != nil {
+			return nil, errors.Join(err, p.data.Close())
+		}
 	}
 	return p, nil
+}
+
+// open opens a file, which must have the version of the metadata.
+func open(state *codec.ReadState, extension, name string, metaVersion int32) (store.Input, error) {
+	in, err := state.Dir.Open(state.FileName(extension), state.Access)
+	if err != nil {
+		return nil, err
+	}
+	r := store.NewReader(in)
+	v, err := codec.ReadIndexHeader(r, name, version, versionNewest, state.Info.ID, state.Suffix)
+	if err == nil && v != metaVersion {
+		err = r.Corruptf("the version is %d, that of the metadata %d", v, metaVersion)
+	}
+	if err == nil {
+		_, err = codec.ReadFooter(in)
+	}
+	if err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
+	return in, nil
 }
 
 func (p *Producer) readMeta(state *codec.ReadState) (int32, error) {
@@ -48,18 +63,30 @@ func (p *Producer) readMeta(state *codec.ReadState) (int32, error) {
 	}
 	defer in.Close()
 	r := store.NewReader(in)
-	v, err := codec.ReadIndexHeader(r, metaCodec, version, version, state.Info.ID, state.Suffix)
+	v, err := codec.ReadIndexHeader(r, metaCodec, version, versionNewest, state.Info.ID, state.Suffix)
 	if err == nil {
-		p.entries, err = readEntries(r, state.Fields, p.maxDoc)
+		p.entries, err = readEntries(r, v, state.Fields, p.maxDoc)
 	}
 	return v, codec.Finish(r, err)
 }
 
 // Close implements codec.Checker.
-func (p *Producer) Close() error { return p.data.Close() }
+func (p *Producer) Close() error {
+	if p.skips == nil {
+		return p.data.Close()
+	}
+	return errors.Join(p.data.Close(), p.skips.Close())
+}
 
 // CheckIntegrity implements codec.Checker. The metadata were verified when they were read.
-func (p *Producer) CheckIntegrity() error { return codec.VerifyChecksum(p.data) }
+func (p *Producer) CheckIntegrity() error {
+	if p.skips != nil {
+		if err := codec.VerifyChecksum(p.skips); err != nil {
+			return err
+		}
+	}
+	return codec.VerifyChecksum(p.data)
+}
 
 // Numeric implements lucene.DocValuesProducer.
 func (p *Producer) Numeric(f *lucene.FieldInfo) (lucene.NumericDocValues, error) {

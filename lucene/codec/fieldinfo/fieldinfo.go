@@ -14,6 +14,7 @@ const (
 	codec94      = "Lucene94FieldInfos"
 	formatStart  = 0
 	formatParent = 1 // uses one more flag
+	formatSkip   = 2 // one more flag, and the byte of the skip index; Lucene 10
 
 	// Extension of the file.
 	Extension = "fnm"
@@ -34,7 +35,12 @@ const (
 	vectorEuclidean    = 0
 	numVectorEncodings = 2
 	numVectorFunctions = 4
+	numSkipIndexes     = 2
 )
+
+// customFreqs is the byte of index options that Lucene 10 has after those of Lucene 9: frequencies that are numbers
+// of the user's.
+const customFreqs = 5
 
 // docValuesTypes are the types by their byte in the file, which is not the order of the enum.
 var docValuesTypes = [...]lucene.DocValuesType{
@@ -95,7 +101,7 @@ func parse(r *store.Reader, id lucene.ID, suffix string) ([]*lucene.FieldInfo, e
 		return nil, err
 	}
 	r.SeekTo(0)
-	maxFormat := int32(formatParent)
+	maxFormat := int32(formatSkip)
 	if name == codec90 {
 		maxFormat = formatStart
 	} else {
@@ -120,11 +126,17 @@ func parse(r *store.Reader, id lucene.ID, suffix string) ([]*lucene.FieldInfo, e
 			return nil, r.Corruptf("field %.100q has unknown flags %#x", f.Name, flags)
 		}
 		f.IndexOptions = lucene.IndexOptions(r.Byte())
+		if f.IndexOptions == customFreqs && format >= formatSkip {
+			return nil, &codec.UnsupportedError{Format: "DOCS_AND_CUSTOM_FREQS", Where: "field " + clip(f.Name), Reason: "frequencies of the user's own making are not read"}
+		}
 		dv := r.Byte()
 		if int(dv) >= len(docValuesTypes) {
 			return nil, r.Corruptf("field %.100q has doc values of type %d", f.Name, dv)
 		}
 		f.DocValuesType = docValuesTypes[dv]
+		if format >= formatSkip {
+			f.DocValuesSkip = r.Byte()
+		}
 		f.DocValuesGen = r.Int64()
 		f.Attributes = r.StringMap()
 		if f.PointDims = r.VInt(); f.PointDims != 0 {
@@ -147,6 +159,13 @@ func parse(r *store.Reader, id lucene.ID, suffix string) ([]*lucene.FieldInfo, e
 	return infos, r.Err()
 }
 
+func clip(s string) string {
+	if len(s) > 100 {
+		return s[:100] + "…"
+	}
+	return s
+}
+
 // Validate checks that what a field says of itself fits together.
 func Validate(f *lucene.FieldInfo) error {
 	var problem string
@@ -162,6 +181,8 @@ func Validate(f *lucene.FieldInfo) error {
 		problem = "it has term vectors, payloads or norms without being indexed"
 	case f.HasPayloads && f.IndexOptions < lucene.IndexDocsFreqsPositions:
 		problem = "it has payloads without positions"
+	case f.DocValuesSkip >= numSkipIndexes || f.DocValuesSkip != 0 && (f.DocValuesType == lucene.DocValuesNone || f.DocValuesType == lucene.DocValuesBinary):
+		problem = fmt.Sprintf("it has a skip index of kind %d over doc values of type %s", f.DocValuesSkip, f.DocValuesType)
 	case f.DocValuesGen < -1 || f.DocValuesGen != -1 && f.DocValuesType == lucene.DocValuesNone:
 		problem = fmt.Sprintf("it has doc values of generation %d and type %s", f.DocValuesGen, f.DocValuesType)
 	case f.PointDims < 0 || f.PointDims > lucene.MaxPointDims || f.PointIndexDims < 0 || f.PointIndexDims > lucene.MaxPointIndexDims ||

@@ -8,6 +8,7 @@ import (
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/blocktree"
 	"github.com/varve-search/varve/lucene/codec/postings"
+	"github.com/varve-search/varve/lucene/codec/postings/lucene10"
 	"github.com/varve-search/varve/lucene/codec/postings/lucene90"
 	"github.com/varve-search/varve/lucene/codec/postings/lucene912"
 	"github.com/varve-search/varve/lucene/codec/postings/lucene99"
@@ -22,10 +23,21 @@ type FieldsProducer interface {
 	Unsupported(field string) error
 }
 
-var postingsFormats = map[string]func(*codec.ReadState) (postings.Reader, error){
-	lucene90.FormatName:  lucene90.NewReader,
-	lucene99.FormatName:  lucene99.NewReader,
-	lucene912.FormatName: func(s *codec.ReadState) (postings.Reader, error) { return lucene912.NewReader(s) },
+type (
+	openPostings func(*codec.ReadState) (postings.Reader, error)
+	openTerms    func(*codec.ReadState, postings.Reader) (*blocktree.Reader, error)
+)
+
+var postingsFormats = map[string]struct {
+	postings openPostings
+	terms    openTerms
+}{
+	lucene90.FormatName:    {lucene90.NewReader, blocktree.NewReader},
+	lucene99.FormatName:    {lucene99.NewReader, blocktree.NewReader},
+	lucene912.FormatName:   {func(s *codec.ReadState) (postings.Reader, error) { return lucene912.NewReader(s) }, blocktree.NewReader},
+	lucene10.FormatName101: {lucene10.NewReader101, blocktree.NewReader},
+	lucene10.FormatName103: {lucene10.NewReader103, blocktree.NewTrieReader},
+	lucene10.FormatName104: {lucene10.NewReader104, blocktree.NewTrieReader},
 }
 
 type producer struct {
@@ -77,11 +89,11 @@ func (p *producer) open(state *codec.ReadState, f *lucene.FieldInfo, format stri
 	}
 	fp, ok := p.formats[sub.Suffix]
 	if !ok {
-		pr, err := open(&sub)
+		pr, err := open.postings(&sub)
 		if err != nil {
 			return err
 		}
-		if fp, err = blocktree.NewReader(&sub, pr); err != nil {
+		if fp, err = open.terms(&sub, pr); err != nil {
 			return err
 		}
 		p.formats[sub.Suffix] = fp

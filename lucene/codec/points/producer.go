@@ -19,6 +19,7 @@ const (
 	indexExtension = "kdi"
 	metaExtension  = "kdm"
 	version        = 0
+	versionBPV21   = 1 // trees of Lucene 10
 )
 
 // Producer reads the points of a segment.
@@ -44,7 +45,7 @@ func openFile(state *codec.ReadState, extension, name string) (store.Input, erro
 	if err != nil {
 		return nil, err
 	}
-	if _, err = codec.ReadIndexHeader(store.NewReader(in), name, version, version, state.Info.ID, state.Suffix); err == nil {
+	if _, err = codec.ReadIndexHeader(store.NewReader(in), name, version, versionBPV21, state.Info.ID, state.Suffix); err == nil {
 		_, err = codec.ReadFooter(in)
 	}
 	if err != nil {
@@ -70,7 +71,7 @@ func (p *Producer) open(state *codec.ReadState) (err error) {
 }
 
 func (p *Producer) readMeta(r *store.Reader, state *codec.ReadState) error {
-	if _, err := codec.ReadIndexHeader(r, metaCodec, version, version, state.Info.ID, state.Suffix); err != nil {
+	if _, err := codec.ReadIndexHeader(r, metaCodec, version, versionBPV21, state.Info.ID, state.Suffix); err != nil {
 		return err
 	}
 	for number := r.Int32(); number != -1; number = r.Int32() {

@@ -2,7 +2,6 @@ package postings
 
 import (
 	"github.com/varve-search/varve/lucene"
-	"github.com/varve-search/varve/lucene/codec/postings/pfor"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -15,8 +14,8 @@ type Block struct {
 	In      store.Reader // of .doc
 	DocFreq int32
 	Term    TermState
-	Docs    [BlockSize + 1]int32 // Docs[N] is NoMoreDocs
-	Freqs   [BlockSize]uint32
+	Docs    [MaxBlockSize + 1]int32 // Docs[N] is NoMoreDocs
+	Freqs   [MaxBlockSize]uint32
 	N       int   // documents in the block
 	Upto    int   // of which so many are behind, the current one included
 	Doc     int32 // the current document
@@ -35,7 +34,7 @@ func (b *Block) InitBlock(files *Files, t Traits, s *TermState, flags int) {
 	b.posDoc, b.posRead = 0, 0
 	if t.Positions && files.Pos != nil && flags&lucene.PostingsPositions == lucene.PostingsPositions {
 		if b.spare == nil || b.spare.t != t {
-			b.spare = NewPositions(t, files.Pos, files.Pay)
+			b.spare = NewPositions(t, files)
 		}
 		b.Pos = b.spare
 		b.Pos.Reset(s, flags)
@@ -81,17 +80,17 @@ func (b *Block) CheckLast() error {
 	if err := b.In.Err(); err != nil {
 		return err
 	}
-	if last := b.Docs[BlockSize-1]; last < 0 || last >= b.Files.MaxDoc {
+	if last := b.Docs[b.Files.Packing.Size-1]; last < 0 || last >= b.Files.MaxDoc {
 		return b.In.Corruptf("document %d where the segment has %d", last, b.Files.MaxDoc)
 	}
 	return nil
 }
 
-// FinishTail turns the n gaps (and the flag of frequency one, if freqs are indexed) in codes into
+// FinishTail turns the gaps (and the flag of frequency one, if freqs are indexed) in codes into
 // documents after base, and reads the frequencies that follow.
-func (b *Block) FinishTail(base int32, n int, codes *[BlockSize]uint32) error {
+func (b *Block) FinishTail(base int32, codes []uint32) error {
 	sum := int64(base)
-	for i, c := range codes[:n] {
+	for i, c := range codes {
 		if b.T.Freqs {
 			b.Freqs[i] = c & 1
 			c >>= 1
@@ -102,7 +101,7 @@ func (b *Block) FinishTail(base int32, n int, codes *[BlockSize]uint32) error {
 		sum += int64(c)
 		b.Docs[i] = int32(sum)
 	}
-	return b.endTail(sum, n)
+	return b.endTail(sum, len(codes))
 }
 
 // ReadVIntTail reads n documents after base that stand as VInts, each with its frequency, as Lucene90
@@ -141,13 +140,13 @@ func (b *Block) Find(target int32) int {
 	lo, hi := b.Upto, b.N
 	// Most targets are near.
 	for end := min(lo+8, hi); lo < end; lo++ {
-		if b.Docs[lo&(BlockSize-1)] >= target {
+		if b.Docs[lo&(MaxBlockSize-1)] >= target {
 			return lo
 		}
 	}
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if b.Docs[mid&(BlockSize-1)] < target {
+		if b.Docs[mid&(MaxBlockSize-1)] < target {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -160,7 +159,7 @@ func (b *Block) decodeFreqs() error {
 	at := b.FreqAt
 	b.FreqAt = -1
 	b.In.SeekTo(at)
-	pfor.DecodePFOR(&b.In, &b.Freqs)
+	b.Files.Packing.Decode(&b.In, &b.Freqs)
 	return b.In.Err()
 }
 
@@ -174,7 +173,7 @@ func (b *Block) Freq() (int32, error) {
 			return 0, err
 		}
 	}
-	f := int32(b.Freqs[(b.Upto-1)&(BlockSize-1)])
+	f := int32(b.Freqs[(b.Upto-1)&(MaxBlockSize-1)])
 	if f <= 0 {
 		return 0, b.corruptFreq(f)
 	}

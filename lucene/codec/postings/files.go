@@ -5,6 +5,7 @@ import (
 
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
+	"github.com/varve-search/varve/lucene/codec/postings/pfor"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -19,6 +20,21 @@ const (
 type Files struct {
 	Doc, Pos, Pay store.Input
 	MaxDoc        int32
+	Packing       *Packing
+}
+
+// Packing is how a format packs blocks of frequencies and positions.
+type Packing struct {
+	Size   int // values in a block, at most MaxBlockSize
+	Decode func(r *store.Reader, out *[MaxBlockSize]uint32)
+	Skip   func(r *store.Reader)
+}
+
+// Packed9 is the packing of all formats of Lucene 9.
+var Packed9 = &Packing{
+	Size:   BlockSize,
+	Decode: func(r *store.Reader, out *[MaxBlockSize]uint32) { pfor.DecodePFOR(r, (*[BlockSize]uint32)(out[:])) },
+	Skip:   pfor.SkipPFOR,
 }
 
 // NeedsFiles tells which of .pos and .pay a format has for fields.
@@ -34,8 +50,8 @@ func NeedsFiles(fields *lucene.FieldInfos) (pos, pay bool) {
 // Open opens the data files of a format whose codec names start with name, such as
 // Lucene912PostingsWriter, and checks their headers and the form of their footers. The version is that
 // of .doc, which the others must share.
-func Open(state *codec.ReadState, name string, minVersion, maxVersion int32) (f *Files, version int32, err error) {
-	f = &Files{MaxDoc: state.Info.MaxDoc}
+func Open(state *codec.ReadState, packing *Packing, name string, minVersion, maxVersion int32) (f *Files, version int32, err error) {
+	f = &Files{MaxDoc: state.Info.MaxDoc, Packing: packing}
 	defer func() {
 		if err != nil {
 			_ = f.Close()

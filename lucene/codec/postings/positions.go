@@ -2,7 +2,6 @@ package postings
 
 import (
 	"github.com/varve-search/varve/lucene"
-	"github.com/varve-search/varve/lucene/codec/postings/pfor"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -33,20 +32,21 @@ type Positions struct {
 	lastStart          int32
 	start, end         int32
 	payload            []byte
-	deltas             [BlockSize]uint32
-	starts, lens, pays *[BlockSize]uint32
+	packing            *Packing
+	deltas             [MaxBlockSize]uint32
+	starts, lens, pays *[MaxBlockSize]uint32
 	payBytes           []byte // of the block
 	tailPay            []byte // buffer of its own for payBytes of a tail
 }
 
 // NewPositions returns a Positions over the .pos file and, if the traits ask for it, the .pay file.
-func NewPositions(t Traits, pos, pay store.Input) *Positions {
-	p := &Positions{t: t, posIn: pos, payIn: pay, start: -1, end: -1}
+func NewPositions(t Traits, files *Files) *Positions {
+	p := &Positions{t: t, posIn: files.Pos, payIn: files.Pay, packing: files.Packing, start: -1, end: -1}
 	if t.Offsets {
-		p.starts, p.lens = new([BlockSize]uint32), new([BlockSize]uint32)
+		p.starts, p.lens = new([MaxBlockSize]uint32), new([MaxBlockSize]uint32)
 	}
 	if t.Payloads {
-		p.pays = new([BlockSize]uint32)
+		p.pays = new([MaxBlockSize]uint32)
 	}
 	return p
 }
@@ -59,11 +59,12 @@ func (p *Positions) Reset(s *TermState, flags int) {
 	if p.t.Pay() {
 		p.pay.Reset(p.payIn, s.PayStart)
 	}
-	p.tail = int(s.TotalTermFreq % BlockSize)
+	size := int64(p.packing.Size)
+	p.tail = int(s.TotalTermFreq % size)
 	switch {
-	case s.TotalTermFreq < BlockSize:
+	case s.TotalTermFreq < size:
 		p.tailAt = s.PosStart
-	case s.TotalTermFreq == BlockSize || s.LastPosBlock < 0:
+	case s.TotalTermFreq == size || s.LastPosBlock < 0:
 		p.tailAt = -1
 	default:
 		p.tailAt = s.PosStart + s.LastPosBlock
@@ -100,7 +101,7 @@ func (p *Positions) Next() (int32, error) {
 	if err := p.pos.Err(); err != nil {
 		return 0, err
 	}
-	i := p.upto & (BlockSize - 1)
+	i := p.upto & (MaxBlockSize - 1)
 	p.upto++
 	pos := int64(p.position) + int64(p.deltas[i])
 	if pos > 1<<31-1 {
@@ -163,13 +164,13 @@ func (p *Positions) move() {
 		skip -= left
 	}
 	p.n, p.upto = 0, 0
-	for ; skip >= BlockSize && p.pos.Err() == nil; skip -= BlockSize {
+	for size := int64(p.packing.Size); skip >= size && p.pos.Err() == nil; skip -= size {
 		if p.pos.Offset() == p.tailAt {
 			p.pos.Corruptf("more positions than the term has")
 			return
 		}
 		p.blockAt = -1
-		pfor.SkipPFOR(&p.pos)
+		p.packing.Skip(&p.pos)
 		p.skipPay()
 	}
 	if skip > 0 && p.pos.Err() == nil {
@@ -186,7 +187,7 @@ func (p *Positions) move() {
 func (p *Positions) pass(k int) {
 	if p.payloads {
 		for i := p.upto; i < p.upto+k; i++ {
-			p.payUpto += int(p.pays[i&(BlockSize-1)])
+			p.payUpto += int(p.pays[i&(MaxBlockSize-1)])
 		}
 		if p.payUpto > len(p.payBytes) {
 			p.pos.Corruptf("payloads pass the %d bytes of a block", len(p.payBytes))
@@ -215,15 +216,15 @@ func (p *Positions) load() {
 		}
 		return
 	}
-	p.n = BlockSize
-	pfor.DecodePFOR(&p.pos, &p.deltas)
+	p.n = p.packing.Size
+	p.packing.Decode(&p.pos, &p.deltas)
 	if !p.payloads && !p.offsets {
 		p.skipPay()
 		return
 	}
 	if p.t.Payloads {
 		if p.payloads {
-			pfor.DecodePFOR(&p.pay, p.pays)
+			p.packing.Decode(&p.pay, p.pays)
 			p.payBytes = p.pay.Bytes(int(p.pay.VInt()))
 		} else {
 			p.skipPayloads()
@@ -231,11 +232,11 @@ func (p *Positions) load() {
 	}
 	if p.t.Offsets {
 		if p.offsets {
-			pfor.DecodePFOR(&p.pay, p.starts)
-			pfor.DecodePFOR(&p.pay, p.lens)
+			p.packing.Decode(&p.pay, p.starts)
+			p.packing.Decode(&p.pay, p.lens)
 		} else {
-			pfor.SkipPFOR(&p.pay)
-			pfor.SkipPFOR(&p.pay)
+			p.packing.Skip(&p.pay)
+			p.packing.Skip(&p.pay)
 		}
 	}
 	p.join()
@@ -249,7 +250,7 @@ func (p *Positions) join() {
 }
 
 func (p *Positions) skipPayloads() {
-	pfor.SkipPFOR(&p.pay)
+	p.packing.Skip(&p.pay)
 	p.pay.Skip(int64(p.pay.VInt()))
 }
 
@@ -262,8 +263,8 @@ func (p *Positions) skipPay() {
 		p.skipPayloads()
 	}
 	if p.t.Offsets {
-		pfor.SkipPFOR(&p.pay)
-		pfor.SkipPFOR(&p.pay)
+		p.packing.Skip(&p.pay)
+		p.packing.Skip(&p.pay)
 	}
 	p.join()
 }

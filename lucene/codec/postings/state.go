@@ -6,8 +6,12 @@ import (
 	"github.com/varve-search/varve/lucene/store"
 )
 
-// BlockSize is the number of documents, or positions, in a packed block.
-const BlockSize = 128
+// BlockSize is the number of documents, or positions, in a packed block of most formats; MaxBlockSize is that of the
+// format with the largest.
+const (
+	BlockSize    = 128
+	MaxBlockSize = 256
+)
 
 // TermState is where the postings of a term lie, and its statistics.
 type TermState struct {
@@ -134,8 +138,8 @@ func (c *Cursor) varint(most int) uint64 {
 	return 0
 }
 
-// DecodePointers reads the part of a term's metadata that all generations share.
-func DecodePointers(c *Cursor, t Traits, s *TermState, absolute bool) {
+// DecodePointers reads the part of a term's metadata that all generations share; blockSize is that of the format.
+func DecodePointers(c *Cursor, t Traits, s *TermState, blockSize int, absolute bool) {
 	if absolute {
 		s.DocStart, s.PosStart, s.PayStart = 0, 0, 0
 	}
@@ -159,7 +163,7 @@ func DecodePointers(c *Cursor, t Traits, s *TermState, absolute bool) {
 		if t.Pay() {
 			s.PayStart += c.VLong()
 		}
-		if s.TotalTermFreq > BlockSize {
+		if s.TotalTermFreq > int64(blockSize) {
 			s.LastPosBlock = c.VLong()
 		}
 	}

@@ -47,6 +47,23 @@ public class PostingsDump {
     return l;
   }
 
+  /** Lucene 10.4 gives arrays where there were lists of pairs before. */
+  static void impacts(Impacts im, int level, StringBuilder s) throws IOException {
+    try {
+      Object o = Impacts.class.getMethod("getImpacts", int.class).invoke(im, level);
+      if (o instanceof List) {
+        for (Object p : (List<?>) o)
+          s.append(' ').append(p.getClass().getField("freq").getInt(p)).append(',').append(p.getClass().getField("norm").getLong(p));
+        return;
+      }
+      int[] freqs = (int[]) o.getClass().getField("freqs").get(o);
+      long[] norms = (long[]) o.getClass().getField("norms").get(o);
+      for (int i = 0; i < o.getClass().getField("size").getInt(o); i++) s.append(' ').append(freqs[i]).append(',').append(norms[i]);
+    } catch (ReflectiveOperationException e) {
+      throw new IOException(e);
+    }
+  }
+
   interface Line { void put(String s); }
 
   static String hex(BytesRef b) {
@@ -78,7 +95,7 @@ public class PostingsDump {
         StringBuilder s = new StringBuilder("I");
         for (int l = 0; l < im.numLevels(); l++) {
           s.append(' ').append(im.getDocIdUpTo(l));
-          for (Impact p : im.getImpacts(l)) s.append(' ').append(p.freq).append(',').append(p.norm);
+          impacts(im, l, s);
         }
         out.put(s.toString());
         int upTo = im.getDocIdUpTo(0);

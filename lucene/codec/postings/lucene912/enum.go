@@ -32,6 +32,8 @@ type group1 struct {
 // enumeration of documents and the one with positions and impacts.
 type enum struct {
 	postings.Block
+	format  *Format
+	size    int32 // documents in a block
 	l0      block0
 	l1      group1
 	ahead   bool // l0 is not decoded
@@ -41,12 +43,13 @@ type enum struct {
 	listed1 int64 // l1.end that list1 belongs to, or -1
 }
 
-func (e *enum) reset(files *postings.Files, t postings.Traits, s *postings.TermState, flags int) {
-	e.InitBlock(files, t, s, flags)
+func (e *enum) reset(rd *Reader, t postings.Traits, s *postings.TermState, flags int) {
+	e.InitBlock(rd.Files, t, s, flags)
+	e.format, e.size = rd.format, int32(rd.format.Packing.Size)
 	first := postings.PosPoint{Pos: s.PosStart, Pay: s.PayStart}
 	e.l0 = block0{base: -1, last: -1, end: s.DocStart, next: first}
 	e.l1 = group1{last: -1, end: s.DocStart, next: first}
-	if s.DocFreq < level1Docs {
+	if s.DocFreq < level1Blocks*e.size {
 		e.l1.last = lucene.NoMoreDocs
 	}
 	e.ahead = false
@@ -68,7 +71,7 @@ func (e *enum) NextBatch(upTo int32, docs, freqs []int32) (int, error) {
 // Next implements lucene.DocIDSetIterator.
 func (e *enum) Next() (int32, error) {
 	if u := e.Upto; u < e.N {
-		d := e.Docs[u&(blockSize-1)]
+		d := e.Docs[u&(postings.MaxBlockSize-1)]
 		e.Upto = u + 1
 		e.Doc = d
 		return d, nil
@@ -144,7 +147,7 @@ func (e *enum) seek(target int32) error {
 }
 
 func (e *enum) seekGroup(target int32) {
-	r := &e.In
+	r, level1Docs := &e.In, level1Blocks*e.size
 	for target > e.l1.last && r.Err() == nil {
 		e.l0.last, e.l0.end, e.l0.count, e.l0.next = e.l1.last, e.l1.end, e.l1.count, e.l1.next
 		if e.DocFreq-e.l1.count < level1Docs {
@@ -193,7 +196,7 @@ func (e *enum) nextLevel0() {
 	r, b := &e.In, &e.l0
 	b.base, b.start = b.last, b.next
 	left := e.DocFreq - b.count
-	if left < blockSize {
+	if left < e.size {
 		b.last, b.data, b.n = lucene.NoMoreDocs, b.end, int(left)
 		b.count = e.DocFreq
 		return
@@ -206,7 +209,7 @@ func (e *enum) nextLevel0() {
 	}
 	b.data = r.Offset() + skip
 	delta := vint15(r)
-	if delta < blockSize || delta >= int64(e.Files.MaxDoc)-int64(b.last) {
+	if delta < int64(e.size) || delta >= int64(e.Files.MaxDoc)-int64(b.last) {
 		r.Corruptf("a block of %d documents after %d", delta, b.last)
 		return
 	}
@@ -217,8 +220,8 @@ func (e *enum) nextLevel0() {
 	}
 	b.last += int32(delta)
 	b.end = r.Offset() + length
-	b.count += blockSize
-	b.n = blockSize
+	b.count += e.size
+	b.n = int(e.size)
 	if e.T.Freqs {
 		b.impacts = r.Bytes(int(r.VInt()))
 		if e.Pos != nil {
@@ -237,24 +240,24 @@ func (e *enum) decode() error {
 			return err
 		}
 		b.start = b.next
-	case b.n == blockSize:
+	case b.n == int(e.size):
 		r.SeekTo(b.data)
-		pfor.DecodeDeltas(r, b.base, &e.Docs)
+		e.format.Docs(r, b.base, &e.Docs)
 		if err := r.Err(); err != nil {
 			return err
 		}
-		if e.Docs[blockSize-1] != b.last {
-			return r.Corruptf("a block ends with document %d where its skip data says %d", e.Docs[blockSize-1], b.last)
+		if last := e.Docs[b.n-1]; last != b.last {
+			return r.Corruptf("a block ends with document %d where its skip data says %d", last, b.last)
 		}
-		e.StartBlock(blockSize)
+		e.StartBlock(b.n)
 		if e.T.Freqs {
 			e.FreqAt = r.Offset()
 		}
 	case b.n > 0:
 		r.SeekTo(b.data)
-		var codes [blockSize]uint32
-		pfor.DecodeGroupVInts(r, b.n, &codes)
-		if err := e.FinishTail(b.base, b.n, &codes); err != nil {
+		var codes [postings.MaxBlockSize]uint32
+		pfor.DecodeGroupVInts(r, codes[:b.n])
+		if err := e.FinishTail(b.base, codes[:b.n]); err != nil {
 			return err
 		}
 	default:

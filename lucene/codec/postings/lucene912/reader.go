@@ -7,6 +7,7 @@ import (
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/postings"
+	"github.com/varve-search/varve/lucene/codec/postings/pfor"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -25,25 +26,46 @@ const (
 // FormatName is the name of the format in the attributes of a field.
 const FormatName = "Lucene912"
 
+// Format is what differs between this format and its successors in Lucene 10.
+type Format struct {
+	Codec      string // start of the codec names, such as Lucene912PostingsWriter
+	TermsCodec string // in the dictionary's metadata
+	MaxVersion int32
+	Packing    *postings.Packing
+	// Docs reads a full block of documents that come after base: they ascend, or r fails.
+	Docs func(r *store.Reader, base int32, docs *[postings.MaxBlockSize + 1]int32)
+}
+
+var format = Format{
+	Codec: codecName, TermsCodec: termsCodec, MaxVersion: version, Packing: postings.Packed9,
+	Docs: func(r *store.Reader, base int32, docs *[postings.MaxBlockSize + 1]int32) {
+		pfor.DecodeDeltas(r, base, (*[blockSize + 1]int32)(docs[:]))
+	},
+}
+
 // Reader reads the postings of a segment. It is safe for concurrent use.
 type Reader struct {
 	*postings.Files
-	meta  store.Input
-	state *codec.ReadState
+	format *Format
+	meta   store.Input
+	state  *codec.ReadState
 }
 
 // NewReader opens .psm, .doc and, if any field needs them, .pos and .pay.
-func NewReader(state *codec.ReadState) (*Reader, error) {
-	rd := &Reader{state: state}
+func NewReader(state *codec.ReadState) (*Reader, error) { return NewFormatReader(state, &format) }
+
+// NewFormatReader is NewReader for a successor of the format.
+func NewFormatReader(state *codec.ReadState, format *Format) (*Reader, error) {
+	rd := &Reader{format: format, state: state}
 	var err error
 	if rd.meta, err = state.Dir.Open(state.FileName(metaExt), state.Access); err != nil {
 		return nil, err
 	}
-	lengths, err := readMeta(state, rd.meta)
+	v, lengths, err := rd.readMeta()
 	if err != nil {
 		return nil, errors.Join(err, rd.meta.Close())
 	}
-	if rd.Files, _, err = postings.Open(state, codecName, version, version); err != nil {
+	if rd.Files, _, err = postings.Open(state, format.Packing, format.Codec, v, v); err != nil {
 		return nil, errors.Join(err, rd.meta.Close())
 	}
 	for i, in := range []store.Input{rd.Doc, rd.Pos, rd.Pay} {
@@ -55,10 +77,10 @@ func NewReader(state *codec.ReadState) (*Reader, error) {
 	return rd, nil
 }
 
-// readMeta returns the lengths of .doc, .pos and .pay.
-func readMeta(state *codec.ReadState, in store.Input) (lengths [3]int64, err error) {
-	r := store.NewReader(in)
-	if _, err = codec.ReadIndexHeader(r, metaCodec, version, version, state.Info.ID, state.Suffix); err == nil {
+// readMeta returns the version of the files and the lengths of .doc, .pos and .pay.
+func (rd *Reader) readMeta() (v int32, lengths [3]int64, err error) {
+	state, r := rd.state, store.NewReader(rd.meta)
+	if v, err = codec.ReadIndexHeader(r, rd.format.Codec+"Meta", 0, rd.format.MaxVersion, state.Info.ID, state.Suffix); err == nil {
 		for range 4 {
 			r.Int32() // the most impacts, and bytes of them, at each level: we size by what we find
 		}
@@ -71,15 +93,15 @@ func readMeta(state *codec.ReadState, in store.Input) (lengths [3]int64, err err
 			lengths[2] = r.Int64()
 		}
 	}
-	return lengths, codec.Finish(r, err)
+	return v, lengths, codec.Finish(r, err)
 }
 
 // ReadTermsHeader implements postings.Reader.
 func (rd *Reader) ReadTermsHeader(r *store.Reader) error {
-	if _, err := codec.ReadIndexHeader(r, termsCodec, version, version, rd.state.Info.ID, rd.state.Suffix); err != nil {
+	if _, err := codec.ReadIndexHeader(r, rd.format.TermsCodec, 0, rd.format.MaxVersion, rd.state.Info.ID, rd.state.Suffix); err != nil {
 		return err
 	}
-	if n := r.VInt(); r.Err() == nil && n != blockSize {
+	if n := r.VInt(); r.Err() == nil && int(n) != rd.format.Packing.Size {
 		r.Corruptf("postings in blocks of %d", n)
 	}
 	return r.Err()
@@ -87,7 +109,7 @@ func (rd *Reader) ReadTermsHeader(r *store.Reader) error {
 
 // DecodeTerm implements postings.Reader.
 func (rd *Reader) DecodeTerm(c *postings.Cursor, t postings.Traits, s *postings.TermState, absolute bool) {
-	postings.DecodePointers(c, t, s, absolute)
+	postings.DecodePointers(c, t, s, rd.format.Packing.Size, absolute)
 }
 
 // Postings implements postings.Reader.
@@ -96,14 +118,14 @@ func (rd *Reader) Postings(t postings.Traits, s *postings.TermState, reuse lucen
 	if !ok || e.Files != rd.Files {
 		e = new(enum)
 	}
-	e.reset(rd.Files, t, s, flags)
+	e.reset(rd, t, s, flags)
 	return e, nil
 }
 
 // Impacts implements postings.Reader.
 func (rd *Reader) Impacts(t postings.Traits, s *postings.TermState, flags int) (lucene.ImpactsEnum, error) {
 	e := new(enum)
-	e.reset(rd.Files, t, s, flags)
+	e.reset(rd, t, s, flags)
 	return e, nil
 }
 

@@ -6,26 +6,25 @@ import (
 	"github.com/varve-search/varve/lucene/store"
 )
 
-// DecodeGroupVInts reads n values, n at most 128: groups of four under a byte with their lengths, and
-// the rest, fewer than four, as VInts.
-func DecodeGroupVInts(r *store.Reader, n int, out *[BlockSize]uint32) {
-	i := 0
-	for ; i+4 <= n; i += 4 {
+// DecodeGroupVInts fills out: groups of four under a byte with their lengths, and the rest, fewer than
+// four, as VInts.
+func DecodeGroupVInts(r *store.Reader, out []uint32) {
+	for ; len(out) >= 4; out = out[4:] {
 		f := uint(r.Byte())
 		l0, l1, l2, l3 := f>>6+1, f>>4&3+1, f>>2&3+1, f&3+1
 		b := r.Bytes(int(l0 + l1 + l2 + l3))
 		if b == nil {
 			return
 		}
-		out[i&127] = le(b[:l0])
+		out[0] = le(b[:l0])
 		b = b[l0:]
-		out[(i+1)&127] = le(b[:l1])
+		out[1] = le(b[:l1])
 		b = b[l1:]
-		out[(i+2)&127] = le(b[:l2])
-		out[(i+3)&127] = le(b[l2:])
+		out[2] = le(b[:l2])
+		out[3] = le(b[l2:])
 	}
-	for ; i < n; i++ {
-		out[i&127] = uint32(r.VInt())
+	for i := range out {
+		out[i] = uint32(r.VInt())
 	}
 }
 

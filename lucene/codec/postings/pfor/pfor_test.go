@@ -119,7 +119,7 @@ func TestGroupVInts(t *testing.T) {
 		EncodeGroupVInts(out, v[:n])
 		var got [BlockSize]uint32
 		r := reader(out.Data())
-		DecodeGroupVInts(r, n, &got)
+		DecodeGroupVInts(r, got[:n])
 		if r.Err() != nil || r.Remaining() != 0 || !bytes.Equal(asBytes(got[:n]), asBytes(v[:n])) {
 			t.Fatalf("%d values: %v", n, r.Err())
 		}
@@ -156,7 +156,7 @@ func FuzzDecode(f *testing.F) {
 			func(r *store.Reader) { DecodePFOR(r, &v) },
 			func(r *store.Reader) { DecodeFORGaps(r, &v) },
 			func(r *store.Reader) { AddUp(r, base, &v, &docs) },
-			func(r *store.Reader) { DecodeGroupVInts(r, n&127, &v) },
+			func(r *store.Reader) { DecodeGroupVInts(r, v[:n&127]) },
 			SkipPFOR,
 		} {
 			fn(reader(b))
@@ -183,4 +183,115 @@ func BenchmarkDecodeDeltas(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/BlockSize, "ns/doc")
 		})
 	}
+}
+
+// pack32 writes values as unpack32 reads them, bit by bit: value i is in word i mod w of the lanes, lane i div w.
+func pack32(values []uint32, nbits, lane uint) []byte {
+	w := len(values) * int(lane) / 32 // words of the lanes
+	words := make([]uint32, w)
+	for i, v := range values {
+		words[i%w] |= v << (32 - lane*(uint(i/w)+1))
+	}
+	t := make([]uint32, len(values)*int(nbits)/32)
+	n, lanes := len(t), 32/int(lane)
+	bit := func(word, l, b int) uint32 { // of the value in a lane, b from the top
+		return words[word] >> (uint(lane)*uint(lanes-1-l) + nbits - 1 - uint(b)) & 1
+	}
+	full := int(lane / nbits)
+	for l := range lanes {
+		top := uint(lane) * uint(lanes-l) // above the lane
+		for k := range full {
+			for j := range n {
+				for b := range int(nbits) {
+					t[j] |= bit(k*n+j, l, b) << (top - 1 - uint(k)*nbits - uint(b))
+				}
+			}
+		}
+		rem := int(lane) - full*int(nbits)
+		at := 0 // in the low bits of the words, rem of each
+		for word := full * n; word < w; word++ {
+			for b := range int(nbits) {
+				t[at/rem] |= bit(word, l, b) << (top - uint(lane) + uint(rem-1-at%rem))
+				at++
+			}
+		}
+	}
+	out := store.NewBuffer()
+	for _, v := range t {
+		out.PutUint32(v)
+	}
+	return out.Data()
+}
+
+func TestWords32(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(9, 10))
+	for _, size := range []int{128, 256} {
+		for nbits := uint(1); nbits <= 31; nbits++ {
+			for _, lane := range []uint{8, 16, 32} {
+				if lane < nbits {
+					continue
+				}
+				v := make([]uint32, size)
+				for i := range v {
+					v[i] = rnd.Uint32() >> (32 - nbits)
+				}
+				r := reader(pack32(v, nbits, lane))
+				var got [MaxBlockSize]uint32
+				decode32(r, nbits, lane, size, &got)
+				if r.Err() != nil || r.Remaining() != 0 || !bytes.Equal(asBytes(got[:size]), asBytes(v)) {
+					t.Fatalf("%d values of %d bits in lanes of %d: %v, %d bytes left", size, nbits, lane, r.Err(), r.Remaining())
+				}
+			}
+		}
+	}
+}
+
+func TestDocs32(t *testing.T) {
+	var docs [MaxBlockSize + 1]int32
+	block := bytes.Repeat([]byte{0xff}, 1+16)
+	block[0] = 0xfe // a bitmap of two words
+	DecodeDocs32(reader(block), 9, 128, DeltaLane101, &docs)
+	if docs[0] != 10 || docs[127] != 137 {
+		t.Errorf("a bitmap: %v", docs)
+	}
+	for name, block := range map[string][]byte{
+		"too few documents":  append([]byte{0xfe}, make([]byte, 16)...),
+		"too many documents": append([]byte{0xfd}, bytes.Repeat([]byte{0xff}, 24)...),
+		"cut off":            {0xfd, 0xff},
+		"wide deltas":        append([]byte{33}, make([]byte, 1000)...),
+	} {
+		r := reader(block)
+		DecodeDocs32(r, 9, 128, DeltaLane101, &docs)
+		if r.Err() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func FuzzDecode32(f *testing.F) {
+	f.Add([]byte{3, 1, 2, 3}, int32(-1), true)
+	f.Add(append([]byte{0xff}, make([]byte, 1200)...), int32(1<<30), false)
+	f.Add(append([]byte{0x81}, make([]byte, 1200)...), int32(5), false)
+	f.Fuzz(func(t *testing.T, b []byte, base int32, old bool) {
+		if base < -1 || base == 1<<31-1 {
+			return
+		}
+		size, lane := 256, DeltaLane104
+		if old {
+			size, lane = 128, DeltaLane101
+		}
+		var docs [MaxBlockSize + 1]int32
+		r := reader(b)
+		DecodeDocs32(r, base, size, lane, &docs)
+		if r.Err() == nil {
+			for i, d := range docs[:size] {
+				if d < base || i > 0 && d < docs[i-1] {
+					t.Fatalf("documents %v after %d", docs, base)
+				}
+			}
+		}
+		var v [MaxBlockSize]uint32
+		DecodePFOR32(reader(b), size, &v)
+		SkipPFOR32(reader(b), size)
+	})
 }

@@ -117,7 +117,7 @@ func (e *enum) decode() error {
 		r.SeekTo(e.at)
 		var gaps [blockSize]uint32
 		e.format.Gaps(r, &gaps)
-		pfor.AddUp(r, e.base, &gaps, &e.Docs)
+		pfor.AddUp(r, e.base, &gaps, (*[blockSize + 1]int32)(e.Docs[:]))
 		if err := e.CheckLast(); err != nil {
 			return err
 		}
@@ -134,8 +134,8 @@ func (e *enum) decode() error {
 		var err error
 		if e.format.GroupVInts {
 			var codes [blockSize]uint32
-			pfor.DecodeGroupVInts(r, left, &codes)
-			err = e.FinishTail(e.base, left, &codes)
+			pfor.DecodeGroupVInts(r, codes[:left])
+			err = e.FinishTail(e.base, codes[:left])
 		} else {
 			err = e.ReadVIntTail(e.base, left)
 		}

@@ -31,7 +31,7 @@ type Reader struct {
 
 // NewReader opens .doc and, if any field needs them, .pos and .pay.
 func NewReader(state *codec.ReadState, format *Format) (*Reader, error) {
-	files, _, err := postings.Open(state, format.Codec, 0, format.MaxVersion)
+	files, _, err := postings.Open(state, postings.Packed9, format.Codec, 0, format.MaxVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (rd *Reader) ReadTermsHeader(r *store.Reader) error {
 
 // DecodeTerm implements postings.Reader.
 func (rd *Reader) DecodeTerm(c *postings.Cursor, t postings.Traits, s *postings.TermState, absolute bool) {
-	postings.DecodePointers(c, t, s, absolute)
+	postings.DecodePointers(c, t, s, blockSize, absolute)
 	if s.DocFreq > blockSize {
 		s.SkipOffset = c.VLong()
 	}
