@@ -149,6 +149,7 @@ type DocIDSetBuilder struct {
 	limit  int // documents in the list before it becomes bits
 	list   []int32
 	bits   *lucene.FixedBits
+	buf    []int32 // of AddIterator
 }
 
 // NewDocIDSetBuilder returns a builder for a segment of maxDoc documents.
@@ -197,20 +198,25 @@ func (b *DocIDSetBuilder) AddAll(docs []int32) {
 	}
 }
 
+// fewDocs are taken one by one, because a batch has a price of its own.
+const fewDocs = 8
+
 // AddIterator adds all documents of it.
 func (b *DocIDSetBuilder) AddIterator(it lucene.DocIDSetIterator) error {
 	b.Grow(int(min(it.Cost(), int64(b.maxDoc))))
-	if pb, ok := it.(PostingsBatch); ok {
+	if pb, ok := it.(PostingsBatch); ok && it.Cost() > fewDocs {
 		if _, err := it.Next(); err != nil {
 			return err
 		}
-		var buf [128]int32
+		if b.buf == nil {
+			b.buf = make([]int32, 128)
+		}
 		for {
-			n, err := pb.NextBatch(lucene.NoMoreDocs, buf[:], nil)
+			n, err := pb.NextBatch(lucene.NoMoreDocs, b.buf, nil)
 			if n == 0 || err != nil {
 				return err
 			}
-			b.AddAll(buf[:n])
+			b.AddAll(b.buf[:n])
 		}
 	}
 	for {
