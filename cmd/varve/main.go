@@ -48,6 +48,6 @@ real OpenSearch snapshots, and looks into snapshot repositories without a cluste
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), repoCommand())
+	root.AddCommand(serveCommand(), demoCommand(), repoCommand(), keystoreCommand())
 	return root
 }

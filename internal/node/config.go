@@ -11,6 +11,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/varve-search/varve/internal/keystore"
 	"github.com/varve-search/varve/internal/settings"
 )
 
@@ -33,6 +34,9 @@ func LoadConfig(file string, overrides []string) (settings.Settings, error) {
 		}
 	case file != "" || !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	if _, set := s["path.conf"]; !set && file != "" {
+		s["path.conf"] = filepath.Dir(file)
 	}
 	for _, o := range overrides {
 		key, value, ok := strings.Cut(o, "=")
@@ -79,4 +83,18 @@ func dataPath(s settings.Settings) (string, error) {
 		return "", fmt.Errorf("path.data: %w", err)
 	}
 	return p, nil
+}
+
+// KeystorePath returns where the node's key store is: the setting keystore.path, or beside the configuration file.
+func KeystorePath(s settings.Settings) string {
+	return s.GetOr("keystore.path", filepath.Join(s.GetOr("path.conf", "."), keystore.FileName))
+}
+
+// loadSecrets opens the node's key store with the password of the environment.
+func loadSecrets(s settings.Settings) (*keystore.Secrets, error) {
+	password, _, err := keystore.EnvPassword()
+	if err != nil {
+		return nil, err
+	}
+	return keystore.Load(KeystorePath(s), password)
 }

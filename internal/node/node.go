@@ -50,6 +50,10 @@ func Start(ctx context.Context, cfg settings.Settings, version string, log *slog
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
+	secrets, err := loadSecrets(cfg)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{log: log, served: make(chan error, 1)}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
@@ -74,7 +78,7 @@ func Start(ctx context.Context, cfg settings.Settings, version string, log *slog
 	}
 	s.tasks = task.NewRegistry(s.identity.ID)
 	s.node = cluster.NewNode(cluster.Config{DataPath: data, Store: s.store, Tasks: s.tasks, Settings: cfg, Log: log, IndexBuffer: 64 << 20})
-	s.snapshots = snapshot.New(snapshot.Config{Node: s.node, PathRepo: cfg.List("path.repo"), Settings: cfg, Log: log})
+	s.snapshots = snapshot.New(snapshot.Config{Node: s.node, PathRepo: cfg.List("path.repo"), Settings: cfg, Secrets: secrets, Log: log})
 	s.node.SetRestorer(s.snapshots)
 	if err := s.node.Start(ctx); err != nil {
 		return nil, fmt.Errorf("start the node's shards: %w", err)

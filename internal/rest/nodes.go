@@ -337,11 +337,3 @@ func (a *API) hotThreads(r *Request) (*Response, error) {
 	}
 	return &Response{Status: 200, Text: b.String()}, nil
 }
-
-// reloadSecure answers per node that secrets are read when the server starts, and not again.
-func (a *API) reloadSecure(r *Request) (*Response, error) {
-	r.Ignore("timeout")
-	return OK(a.nodesAnswer(a.pickNodes(r.List("node_id")), func(n *state.Node) *xcontent.Object {
-		return xcontent.Obj("name", n.Name, "reload_exception", xcontent.Obj("type", "not_implemented_exception", "reason", "this server reads secure settings only when it starts"))
-	}))
-}

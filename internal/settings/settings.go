@@ -346,7 +346,7 @@ const archivedPrefix = "archived."
 var secretParts = []string{
 	"access_key", "secret_key", "session_token", "password", "passphrase", "secret", "secure_password", "api_key", "token",
 	"private_key", "key_password", "keystore_password", "truststore_password", "credentials", "sas_token", "account_key",
-	"access_key_id", "access_key_secret", "security_token", "client_secret",
+	"access_key_id", "access_key_secret", "secret_access_key", "security_token", "client_secret",
 }
 
 // IsSecret tells whether the value of the setting with this name is a secret, which belongs into the

@@ -46,10 +46,19 @@ func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg setti
 	if err := CheckRepositoryName(name); err != nil {
 		return err
 	}
+	cfg, err := s.sealSettings(name, cfg)
+	if err != nil {
+		return err
+	}
 	rec := &state.Repository{Name: name, Type: typ, Settings: cfg, UUID: "_na_", Generation: -2, PendingGeneration: -1}
 	o, err := s.openRecord(rec)
 	if err != nil {
 		return err
+	}
+	if verify {
+		if err := checkStore(ctx, name, o); err != nil {
+			return err
+		}
 	}
 	if verify && !readOnly(rec) {
 		if _, err := s.probe(ctx, name, o); err != nil {
@@ -113,6 +122,9 @@ func (s *Service) DeleteRepositories(ctx context.Context, names []string) error 
 func (s *Service) VerifyRepository(ctx context.Context, name string) ([]*state.Node, error) {
 	o, err := s.open(name)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkStore(ctx, name, o); err != nil {
 		return nil, err
 	}
 	if readOnly(o.record) {
@@ -203,8 +215,13 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 		if c, err = blobfs.New(dir); err != nil {
 			return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
 		}
-	case "s3", "oss", "url", "azure", "gcs", "hdfs":
-		return nil, apierr.NotImplemented("[%s] repositories of type [%s] are not built in this server yet; it has [fs]", rec.Name, rec.Type)
+	case "s3", "oss", "url":
+		var err error
+		if c, err = s.openTyped(rec); err != nil {
+			return nil, err
+		}
+	case "azure", "gcs", "hdfs":
+		return nil, apierr.NotImplemented("[%s] repositories of type [%s] are not built in this server; it has [fs], [s3], [oss] and [url]", rec.Name, rec.Type)
 	default:
 		return nil, repositoryError(rec.Name, "repository type [%s] does not exist", rec.Type)
 	}
@@ -218,7 +235,7 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 		}
 	}
 	var err error
-	if opts.ChunkSize, err = rec.Settings.Bytes("chunk_size", 0); err != nil {
+	if opts.ChunkSize, err = rec.Settings.Bytes("chunk_size", defaultChunk(rec.Type)); err != nil {
 		return nil, err
 	}
 	if readOnly(rec) {

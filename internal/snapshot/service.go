@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/cluster"
+	"github.com/varve-search/varve/internal/keystore"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/transfer"
@@ -20,6 +21,7 @@ type Config struct {
 	Node     *cluster.Node
 	PathRepo []string // path.repo: what locations of fs repositories must lie in
 	Settings settings.Settings
+	Secrets  *keystore.Secrets // nil: the node has none
 	Log      *slog.Logger
 }
 

@@ -1,0 +1,125 @@
+package snapshot
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/varve-search/varve/blob"
+	_ "github.com/varve-search/varve/blob/s3"  // type s3
+	_ "github.com/varve-search/varve/blob/url" // type url
+	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/state"
+)
+
+// defaultChunk is the chunk_size of a type of repository, in bytes; 0 does not split files.
+func defaultChunk(typ string) int64 {
+	if typ == "s3" || typ == "oss" {
+		return 1 << 30
+	}
+	return 0
+}
+
+// sealSettings hides the secrets among the settings of a repository from whoever reads the cluster state. A store decides later
+// whether it takes secrets from there at all.
+func (s *Service) sealSettings(name string, cfg settings.Settings) (settings.Settings, error) {
+	out := cfg
+	for _, key := range cfg.Keys() {
+		if !settings.IsSecret(key) {
+			continue
+		}
+		if s.cfg.Secrets == nil {
+			return nil, repositoryError(name, "the secret [%s] among the settings cannot be kept: this node has no key store", key)
+		}
+		text, err := s.cfg.Secrets.Seal(key, cfg.GetOr(key, ""))
+		if err != nil {
+			return nil, repositoryError(name, "the secret [%s] among the settings cannot be sealed", key).Because(err)
+		}
+		if out.Equal(cfg) {
+			out = cfg.Clone()
+		}
+		out[key] = text
+	}
+	return out, nil
+}
+
+// openTyped opens the store of a repository whose type is registered with the package blob.
+func (s *Service) openTyped(rec *state.Repository) (blob.Container, error) {
+	cfg := blob.Config{Settings: blob.Settings{}, Node: texts(s.cfg.Settings)}
+	for _, key := range rec.Settings.Keys() {
+		text, ok := rec.Settings.Get(key)
+		if !ok {
+			continue
+		}
+		if s.cfg.Secrets != nil && settings.IsSecret(key) {
+			var err error
+			if text, err = s.cfg.Secrets.Unseal(key, text); err != nil {
+				return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
+			}
+		}
+		cfg.Settings[key] = text
+	}
+	if s.cfg.Secrets != nil {
+		cfg.Secret = s.cfg.Secrets.Lookup
+	}
+	c, err := blob.OpenType(s.ctx, rec.Type, cfg)
+	if err != nil {
+		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
+	}
+	return c, nil
+}
+
+// texts renders settings as the package blob has them: lists with commas.
+func texts(cfg settings.Settings) blob.Settings {
+	out := blob.Settings{}
+	for _, k := range cfg.Keys() {
+		if list, ok := cfg[k].([]string); ok {
+			out[k] = strings.Join(list, ",")
+		} else if v, ok := cfg.Get(k); ok {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// verifyTime bounds how long a store that does not answer is waited for.
+const verifyTime = 14 * time.Second
+
+// checkStore asks a store whether its settings work.
+func checkStore(ctx context.Context, name string, o *opened) error {
+	ctx, cancel := context.WithTimeout(ctx, verifyTime)
+	defer cancel()
+	if err := blob.Check(ctx, o.store); err != nil {
+		return apierr.New(http.StatusInternalServerError, "repository_verification_exception", "[%s] path %s is not accessible on cluster-manager node", name, describePath(o)).Because(err)
+	}
+	return nil
+}
+
+// ReloadSecrets reads the key store anew; repositories are opened with what it holds when they are next used.
+func (s *Service) ReloadSecrets(password string) error {
+	if s.cfg.Secrets == nil {
+		return nil
+	}
+	if err := s.cfg.Secrets.Reload(password); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.repos)
+	return nil
+}
+
+// StoreStats returns the requests that this process sent to the stores of its repositories, by repository.
+func (s *Service) StoreStats() map[string]blob.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]blob.Stats{}
+	for name, o := range s.repos {
+		if st, ok := blob.StatsOf(o.store); ok {
+			out[name] = st
+		}
+	}
+	return out
+}
