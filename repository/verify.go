@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -68,12 +69,21 @@ type VerifyOptions struct {
 	// Deep reads every byte of every file. Otherwise all metadata is read, and of data blobs only
 	// that they are there with their length.
 	Deep bool
+	// CheckShard, in deep mode, looks into the index of a shard as a snapshot has it. It is called once for each
+	// different list of files of a shard, when each of them is whole. Found reports what is wrong; an error is
+	// for what kept it from looking. Package shardcheck has one.
+	CheckShard func(ctx context.Context, s *Shard, id SnapshotID, found func(file, problem string)) error
+	// Step is called when bytes of data files were looked at: read in deep mode, else only counted. It may wait, to
+	// keep to a rate; its error ends Verify. Several goroutines call it.
+	Step func(ctx context.Context, bytes int64) error
 }
 
 // VerifyStats counts what Verify looked at. Bytes are those of data files, read or only counted.
 type VerifyStats struct {
 	Snapshots, Indices, Shards, Files int
 	Bytes                             int64
+	// Restorable says of each snapshot what can be restored from it, in the order of the root.
+	Restorable []Restorability
 }
 
 // Verify checks everything that the root refers to, and reports each problem once, and each blob that
@@ -83,8 +93,11 @@ func (r *Repository) Verify(ctx context.Context, opts VerifyOptions, report func
 	if !r.root.Capabilities().Has(blob.CanList) {
 		return VerifyStats{}, &blob.Error{Op: "verify", Location: r.String(), Kind: blob.KindUnsupported, Err: errors.New("the store cannot list")}
 	}
-	v := &verifier{r: r, opts: opts, report: report}
+	v := &verifier{r: r, opts: opts, report: report, broken: map[string][]LostPart{}}
 	err := v.run(ctx)
+	if v.data != nil {
+		v.stats.Restorable = v.restorable()
+	}
 	return v.stats, err
 }
 
@@ -95,8 +108,9 @@ type verifier struct {
 	data   *Data
 	infos  map[string]*SnapshotInfo // by uuid; none where it cannot be read
 
-	mu    sync.Mutex
-	stats VerifyStats
+	mu     sync.Mutex
+	stats  VerifyStats
+	broken map[string][]LostPart // by snapshot uuid
 }
 
 // note reports a problem. Errors that say nothing about the repository are returned instead.
@@ -178,6 +192,7 @@ func (v *verifier) snapshots(ctx context.Context) error {
 		f := Finding{Severity: SeverityError, Blob: v.path(snapName(s.UUID)), Snapshot: s.Name, Shard: -1, Problem: "the snapshot's info cannot be read"}
 		info, err := v.r.SnapshotInfo(ctx, s.SnapshotID)
 		if f.Err = err; err != nil {
+			v.lose(s.UUID, LostPart{Shard: -1, Problem: f.Problem})
 			if err := v.note(f); err != nil {
 				return err
 			}
@@ -204,11 +219,13 @@ func (v *verifier) snapshots(ctx context.Context) error {
 func (v *verifier) indexMetadata(ctx context.Context, i IndexEntry) (int, error) {
 	shards := 0
 	done := map[string]bool{}
+	lost := map[string]bool{}
 	for _, uuid := range i.Snapshots {
 		s, _ := v.data.byUUID(uuid)
 		f := Finding{Severity: SeverityError, Snapshot: s.Name, Index: i.Name, Shard: -1, Problem: "the index metadata cannot be read"}
 		id, err := v.data.metadataBlob(s, i.IndexID)
 		if err != nil {
+			v.lose(uuid, LostPart{Index: i.Name, Shard: -1, Problem: f.Problem})
 			f.Blob, f.Err = v.path(rootName(v.data.Generation)), err
 			if err := v.note(f); err != nil {
 				return 0, err
@@ -216,11 +233,16 @@ func (v *verifier) indexMetadata(ctx context.Context, i IndexEntry) (int, error)
 			continue
 		}
 		if done[id] {
+			if lost[id] {
+				v.lose(uuid, LostPart{Index: i.Name, Shard: -1, Problem: f.Problem})
+			}
 			continue
 		}
 		done[id] = true
 		m, err := v.r.IndexMetadata(ctx, v.data, s.SnapshotID, i.Name)
 		if err != nil {
+			lost[id] = true
+			v.lose(uuid, LostPart{Index: i.Name, Shard: -1, Problem: f.Problem})
 			f.Blob, f.Err = v.path(indicesDir, i.ID, metaName(id)), err
 			if err := v.note(f); err != nil {
 				return 0, err
@@ -264,10 +286,18 @@ func (v *verifier) shard(ctx context.Context, i IndexEntry, shard int) error {
 	}
 	files := map[string]FileInfo{}
 	owner := map[string]string{}
+	lists := map[string][]FileInfo{}
 	for _, uuid := range i.Snapshots {
 		id, _ := v.data.byUUID(uuid)
-		if err := v.shardSnapshot(ctx, s, i, id.SnapshotID, listed, x, gen, files, owner, find); err != nil {
+		list, err := v.shardSnapshot(ctx, s, i, id.SnapshotID, listed, x, gen, find)
+		if err != nil {
 			return err
+		}
+		lists[uuid] = list
+		for _, f := range list {
+			if _, seen := files[f.Name]; !seen {
+				files[f.Name], owner[f.Name] = f, id.Name
+			}
 		}
 	}
 	v.mu.Lock()
@@ -278,75 +308,125 @@ func (v *verifier) shard(ctx context.Context, i IndexEntry, shard int) error {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	bad := map[string]string{}
 	for _, name := range names {
-		if err := v.file(ctx, s, files[name], owner[name], listed); err != nil {
+		problem, err := v.file(ctx, s, files[name], owner[name], listed)
+		if err != nil {
 			return err
 		}
+		if problem != "" {
+			bad[name] = problem
+		}
 	}
-	return nil
+	return v.lists(ctx, s, i, lists, bad, find)
 }
 
-// shardSnapshot checks a shard's file list in one snapshot, and collects its files.
+// shardSnapshot checks a shard's file list in one snapshot, and returns it.
 func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id SnapshotID, listed map[string]int64, x *ShardIndex, gen string,
-	files map[string]FileInfo, owner map[string]string, find func(name, snapshot, problem string, err error) error) error {
+	find func(name, snapshot, problem string, err error) error) ([]FileInfo, error) {
 	info := v.infos[id.UUID]
 	_, full := listed[snapName(id.UUID)]
 	_, shallow := listed[shallowName(id.UUID)]
+	if info != nil && slices.ContainsFunc(info.Failures, func(f ShardFailure) bool { return f.Index == i.Name && f.Shard == s.ID }) {
+		v.lose(id.UUID, LostPart{Index: i.Name, Shard: s.ID, Problem: "the shard failed when the snapshot was taken", Known: true})
+		return nil, nil
+	}
 	if !full && shallow {
 		if _, err := s.ShallowSnapshot(ctx, id); err != nil {
-			return find(shallowName(id.UUID), id.Name, "the references to the remote store cannot be read", err)
+			v.lose(id.UUID, LostPart{Index: i.Name, Shard: s.ID, Problem: "the references to the remote store cannot be read"})
+			return nil, find(shallowName(id.UUID), id.Name, "the references to the remote store cannot be read", err)
 		}
-		return nil
+		return nil, nil
 	}
 	if !full {
-		if info != nil {
-			failed := slices.ContainsFunc(info.Failures, func(f ShardFailure) bool { return f.Index == i.Name && f.Shard == s.ID })
-			if failed || info.PinnedTimestamp != 0 {
-				return nil
-			}
+		if info != nil && info.PinnedTimestamp != 0 {
+			return nil, nil
 		}
 		// An index of the name may have had fewer shards when this snapshot was taken.
 		// Where metadata is damaged, which is reported elsewhere, the shard's index tells.
 		m, err := v.r.IndexMetadata(ctx, v.data, id, i.Name)
 		if err == nil && s.ID >= m.Shards() {
-			return nil
+			return nil, nil
 		}
 		if (err != nil || info == nil) && x != nil {
 			if _, had := x.Snapshot(id.Name); !had {
-				return nil
+				return nil, nil
 			}
 		}
 	}
 	snap, err := s.Snapshot(ctx, id)
 	if err != nil {
-		return find(snapName(id.UUID), id.Name, "the shard's file list cannot be read", err)
+		v.lose(id.UUID, LostPart{Index: i.Name, Shard: s.ID, Problem: "the shard's file list cannot be read"})
+		return nil, find(snapName(id.UUID), id.Name, "the shard's file list cannot be read", err)
 	}
-	var listedInIndex ShardIndexSnapshot
-	if x != nil {
-		var ok bool
-		if listedInIndex, ok = x.Snapshot(id.Name); !ok {
-			if err := find(shardIndexName(gen), id.Name, "the shard's index does not know the snapshot", nil); err != nil {
-				return err
-			}
-		}
+	if x == nil {
+		return snap.Files, nil
+	}
+	if _, ok := x.Snapshot(id.Name); !ok {
+		return snap.Files, find(shardIndexName(gen), id.Name, "the shard's index does not know the snapshot", nil)
 	}
 	for _, f := range snap.Files {
-		if _, seen := files[f.Name]; !seen {
-			files[f.Name], owner[f.Name] = f, id.Name
-		}
-		if x != nil && listedInIndex.Snapshot != "" {
-			if known, ok := x.ByName(f.Name); !ok || !known.Same(f.PhysicalName, f.Length, f.Checksum, f.MetaHash) || known.PartSize != f.PartSize {
-				if err := find(shardIndexName(gen), id.Name, fmt.Sprintf("the shard's index and the snapshot disagree on file [%s]", f.PhysicalName), nil); err != nil {
-					return err
-				}
+		if known, ok := x.ByName(f.Name); !ok || !known.Same(f.PhysicalName, f.Length, f.Checksum, f.MetaHash) || known.PartSize != f.PartSize {
+			if err := find(shardIndexName(gen), id.Name, fmt.Sprintf("the shard's index and the snapshot disagree on file [%s]", f.PhysicalName), nil); err != nil {
+				return nil, err
 			}
+		}
+	}
+	return snap.Files, nil
+}
+
+// lists notes which snapshots a shard's damaged files are lost to, and looks into the index of each different list of
+// files that is whole.
+func (v *verifier) lists(ctx context.Context, s *Shard, i IndexEntry, lists map[string][]FileInfo, bad map[string]string, find func(name, snapshot, problem string, err error) error) error {
+	checked := map[string]string{} // the list's key to what is wrong with it, "" if nothing is
+	for _, uuid := range i.Snapshots {
+		files := lists[uuid]
+		if len(files) == 0 {
+			continue
+		}
+		id, _ := v.data.byUUID(uuid)
+		var names []string
+		problem := ""
+		for _, f := range files {
+			names = append(names, f.Name)
+			if p, ok := bad[f.Name]; ok && problem == "" {
+				problem = fmt.Sprintf("file [%s]: %s", f.PhysicalName, p)
+			}
+		}
+		if problem == "" && v.opts.Deep && v.opts.CheckShard != nil {
+			slices.Sort(names)
+			key := strings.Join(names, " ")
+			seen, done := checked[key]
+			if !done {
+				err := v.opts.CheckShard(ctx, s, id.SnapshotID, func(file, what string) {
+					if seen == "" {
+						seen = "the index is damaged: " + what
+					}
+					blob := shardIndexName(i.ShardGeneration(s.ID))
+					for _, f := range files {
+						if f.PhysicalName == file {
+							blob = f.PartName(0)
+						}
+					}
+					// The error is nil: there is none that says nothing about the repository.
+					_ = v.note(Finding{Severity: SeverityError, Blob: join(s.path, blob), Snapshot: id.Name, Index: i.Name, Shard: s.ID, File: file, Problem: "the index is damaged: " + what})
+				})
+				if err != nil {
+					return fmt.Errorf("verify: %w", s.wrap(err, "look into snapshot [%s]", id))
+				}
+				checked[key] = seen
+			}
+			problem = seen
+		}
+		if problem != "" {
+			v.lose(uuid, LostPart{Index: i.Name, Shard: s.ID, Problem: problem})
 		}
 	}
 	return nil
 }
 
-// file checks the blobs of a file, and in deep mode its content.
-func (v *verifier) file(ctx context.Context, s *Shard, f FileInfo, snapshot string, listed map[string]int64) error {
+// file checks the blobs of a file, and in deep mode its content. It returns what is wrong.
+func (v *verifier) file(ctx context.Context, s *Shard, f FileInfo, snapshot string, listed map[string]int64) (string, error) {
 	v.mu.Lock()
 	v.stats.Files++
 	v.stats.Bytes += f.Length
@@ -366,28 +446,58 @@ func (v *verifier) file(ctx context.Context, s *Shard, f FileInfo, snapshot stri
 		}
 		whole = false
 		if err := v.note(finding); err != nil {
-			return err
+			return "", err
 		}
 	}
-	if !whole || !v.opts.Deep && !f.Virtual() {
-		return nil
+	step := func(n int64) error {
+		if v.opts.Step == nil {
+			return nil
+		}
+		return v.opts.Step(ctx, n)
 	}
-	if err := s.readThrough(ctx, f); err != nil {
+	if !whole {
+		return finding.Problem, step(f.Length)
+	}
+	if !v.opts.Deep && !f.Virtual() {
+		return "", step(f.Length)
+	}
+	var stopped error
+	err := s.readSteps(ctx, f, func(n int64) error {
+		stopped = step(n)
+		return stopped
+	})
+	if stopped != nil {
+		return "", stopped
+	}
+	if err != nil {
 		finding.Blob, finding.Problem, finding.Err = join(s.path, f.PartName(0)), "the content is damaged", err
-		return v.note(finding)
+		return finding.Problem, v.note(finding)
 	}
-	return nil
+	return "", nil
 }
 
 // readThrough reads a file, whereby it is verified.
-func (s *Shard) readThrough(ctx context.Context, f FileInfo) (err error) {
+func (s *Shard) readThrough(ctx context.Context, f FileInfo) error { return s.readSteps(ctx, f, nil) }
+
+// readSteps is readThrough and tells step, which may be nil, of the bytes.
+func (s *Shard) readSteps(ctx context.Context, f FileInfo, step func(int64) error) (err error) {
 	r, err := s.OpenFile(ctx, f)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	_, err = io.Copy(io.Discard, r)
+	_, err = io.CopyBuffer(stepWriter{step}, r, make([]byte, 256<<10))
 	return err
+}
+
+// stepWriter drops what is written and tells how much it was.
+type stepWriter struct{ step func(int64) error }
+
+func (w stepWriter) Write(b []byte) (int, error) {
+	if w.step == nil {
+		return len(b), nil
+	}
+	return len(b), w.step(int64(len(b)))
 }
 
 // orphans reports what nothing refers to.

@@ -1,86 +1,83 @@
 package main
 
 import (
+	"context"
+	"os"
+	"time"
+
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/varve-search/varve/internal/repotool"
 )
 
 // location describes the first argument of the commands below repo.
-const location = `LOCATION is fs:PATH, the folder in which index.latest lies.`
+const location = `LOCATION is SCHEME:PLACE, such as fs:PATH for the folder in which index.latest lies.`
 
 func repoCommand() *cobra.Command {
 	repo := &cobra.Command{
 		Use:   "repo",
 		Short: "Look into a snapshot repository without a cluster",
-		Long:  "Look into a snapshot repository without a cluster. Nothing is written.\n\n" + location,
+		Long: `Look into a snapshot repository of OpenSearch or Elasticsearch without a cluster.
+
+Nothing is written but by cp (into its second LOCATION) and, when they are told
+to with --apply, by prune and repair.
+
+` + location + `
+
+Every command prints JSON with --json. Colours and progress show on a terminal
+only; NO_COLOR is honoured. Exit status: 0 done, 1 something was found (verify,
+diff --exit-code), 2 the command could not run.`,
 	}
-	repo.AddCommand(repoLs(), repoVerify(), repoCat())
+	repo.PersistentFlags().Bool("json", false, "print JSON, for scripts")
+	repo.PersistentFlags().Bool("no-progress", false, "show no progress")
+	repo.AddCommand(repoLs(), repoShow(), repoDu(), repoVerify(), repoCat(), repoExport(), repoDiff(), repoCp(), repoExtract(), repoPrune())
 	return repo
 }
 
-func repoLs() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "ls LOCATION [SNAPSHOT]",
-		Short: "List the snapshots of a repository, or the indices of a snapshot",
-		Long:  "List the snapshots of a repository, oldest first, or the indices of one snapshot.\n\n" + location,
-		Example: `  varve repo ls fs:/mnt/backups
-  varve repo ls fs:/mnt/backups nightly-2026.11.20
-  varve repo ls --json fs:/mnt/backups`,
-		Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 2 {
-				return repotool.ListIndices(cmd.Context(), cmd.OutOrStdout(), args[0], args[1], asJSON)
-			}
-			return repotool.List(cmd.Context(), cmd.OutOrStdout(), args[0], asJSON)
-		},
+// printer makes the Printer of a command from its flags and what its outputs are.
+func printer(cmd *cobra.Command) *repotool.Printer {
+	p := &repotool.Printer{Out: cmd.OutOrStdout()}
+	p.JSON, _ = cmd.Flags().GetBool("json") // it is there for all commands below repo
+	p.Color = !p.JSON && terminal(p.Out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if quiet, _ := cmd.Flags().GetBool("no-progress"); !quiet {
+		p.Progress = repotool.NewProgress(cmd.ErrOrStderr(), terminal(cmd.ErrOrStderr()))
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
+	return p
 }
 
-func repoVerify() *cobra.Command {
-	var asJSON, deep bool
-	cmd := &cobra.Command{
-		Use:   "verify LOCATION",
-		Short: "Check that a repository is whole",
-		Long: `Check that every blob that a snapshot needs is there with its length and that all
-metadata can be read; with --deep, read every byte against its checksum.
-
-Exit status: 0 healthy, 1 something was found, 2 the check could not run.
-With --json each finding is an object on a line of its own with severity, blob
-(its path in the repository), snapshot, index, shard, file and problem.
-
-` + location,
-		Example: `  varve repo verify fs:/mnt/backups
-  varve repo verify --deep --json fs:/mnt/backups`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			healthy, err := repotool.Verify(cmd.Context(), cmd.OutOrStdout(), args[0], deep, asJSON)
-			if err == nil && !healthy {
-				err = errFindings
-			}
-			return err
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print each finding as JSON on a line")
-	cmd.Flags().BoolVar(&deep, "deep", false, "read every byte and compare its checksum")
-	return cmd
+func terminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-func repoCat() *cobra.Command {
-	return &cobra.Command{
-		Use:   "cat LOCATION SNAPSHOT INDEX",
-		Short: "Print the documents of an index in a snapshot",
-		Long: `Print the live documents of an index in a snapshot, one
-{"_id":…,"_routing":…,"_source":…} a line, in an order that is the same each time.
+// completeWithin bounds the look into a repository for a shell that waits.
+const completeWithin = 3 * time.Second
 
-` + location,
-		Example: `  varve repo cat fs:/mnt/backups nightly-2026.11.20 products > products.ndjson`,
-		Args:    cobra.ExactArgs(3),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return repotool.Cat(cmd.Context(), cmd.OutOrStdout(), args[0], args[1], args[2])
-		},
+// complete offers the names of snapshots and indices. The kinds are those of the arguments after LOCATION: "snapshot",
+// "index" (of the snapshot before it) or "" for what is not completed; the last one repeats if more is set.
+func complete(more bool, kinds ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return repotool.Schemes(), cobra.ShellCompDirectiveNoSpace
+		}
+		at := len(args) - 1
+		if at >= len(kinds) && more {
+			at = len(kinds) - 1
+		}
+		if at >= len(kinds) || kinds[at] == "" {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		parent := cmd.Context()
+		if parent == nil {
+			parent = context.Background()
+		}
+		ctx, cancel := context.WithTimeout(parent, completeWithin)
+		defer cancel()
+		snapshot := ""
+		if kinds[at] == "index" && len(args) > 1 {
+			snapshot = args[1]
+		}
+		return repotool.Names(ctx, args[0], kinds[at], snapshot), cobra.ShellCompDirectiveNoFileComp
 	}
 }

@@ -37,7 +37,7 @@ func TestCatFixtures(t *testing.T) {
 			for _, s := range exp.Snapshots {
 				for ix, want := range s.Indices {
 					var out bytes.Buffer
-					if err := Cat(context.Background(), &out, location, s.Name, ix); err != nil {
+					if err := Cat(context.Background(), &Printer{Out: &out}, location, s.Name, ix); err != nil {
 						t.Fatalf("%s %s: %v", s.Name, ix, err)
 					}
 					count, sum, routed := digest(t, out.Bytes())

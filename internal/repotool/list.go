@@ -2,40 +2,14 @@ package repotool
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
-	"github.com/varve-search/varve/blob"
-	_ "github.com/varve-search/varve/blob/fs" // the scheme fs:
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/repository"
 )
-
-// Open opens the repository at a location such as fs:/backups, read-only, and loads its root.
-func Open(ctx context.Context, location string) (*repository.Repository, *repository.Data, error) {
-	c, err := blob.Open(ctx, location)
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := repository.Open(ctx, blob.ReadOnly(c), repository.Options{})
-	if err != nil {
-		return nil, nil, fmt.Errorf("open the repository at %s: %w", location, err)
-	}
-	data, err := r.LoadData(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open the repository at %s: %w", location, err)
-	}
-	if data.Generation == repository.NoGeneration {
-		return nil, nil, fmt.Errorf("open the repository at %s: there is no index-N, so this is no snapshot repository (or an empty one)", location)
-	}
-	return r, data, nil
-}
 
 // Snapshot is a line of the list of snapshots.
 type Snapshot struct {
@@ -53,12 +27,12 @@ type Snapshot struct {
 }
 
 // List writes a line for each snapshot, oldest first.
-func List(ctx context.Context, out io.Writer, location string, asJSON bool) error {
-	r, data, err := Open(ctx, location)
+func List(ctx context.Context, p *Printer, location string) error {
+	r, err := Open(ctx, location)
 	if err != nil {
 		return err
 	}
-	infos, err := r.ListSnapshots(ctx, data)
+	infos, err := r.ListSnapshots(ctx, r.Data)
 	if err != nil {
 		return err
 	}
@@ -71,16 +45,16 @@ func List(ctx context.Context, out io.Writer, location string, asJSON bool) erro
 		})
 	}
 	slices.SortStableFunc(list, func(a, b Snapshot) int { return a.Start.Compare(b.Start) })
-	if asJSON {
-		return printJSON(out, list)
+	if p.JSON {
+		return p.object(list)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SNAPSHOT\tSTATE\tVERSION\tSTARTED\tTOOK\tINDICES\tSHARDS\tFAILED")
+	w := p.table("SNAPSHOT", "STATE", "VERSION", "STARTED", "\tTOOK", "\tINDICES", "\tSHARDS", "\tFAILED")
+	w.state = 1
 	for _, s := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", s.Snapshot, s.State, s.Version, s.Start.Format(time.DateTime),
-			settings.FormatDuration(s.End.Sub(s.Start)), len(s.Indices), s.Shards, s.Failures)
+		w.row(s.Snapshot, s.State, s.Version, s.Start.Format(time.DateTime), "\t"+settings.FormatDuration(s.End.Sub(s.Start)), right(len(s.Indices)),
+			right(s.Shards), right(s.Failures))
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 // IndexIn is a line of the list of a snapshot's indices.
@@ -95,37 +69,36 @@ type IndexIn struct {
 }
 
 // ListIndices writes a line for each index of a snapshot.
-func ListIndices(ctx context.Context, out io.Writer, location, snapshot string, asJSON bool) error {
-	r, data, err := Open(ctx, location)
+func ListIndices(ctx context.Context, p *Printer, location, snapshot string) error {
+	r, err := Open(ctx, location)
 	if err != nil {
 		return err
 	}
-	entry, err := data.Snapshot(snapshot)
+	entry, err := r.Data.Snapshot(snapshot)
 	if err != nil {
 		return err
 	}
-	var list []IndexIn
-	for _, ix := range data.SnapshotIndices(entry.SnapshotID) {
-		one, err := sizeIndex(ctx, r, data, entry.SnapshotID, ix)
+	list := []IndexIn{}
+	for _, ix := range r.Data.SnapshotIndices(entry.SnapshotID) {
+		one, err := sizeIndex(ctx, r, entry.SnapshotID, ix)
 		if err != nil {
 			return err
 		}
 		list = append(list, one)
 	}
-	if asJSON {
-		return printJSON(out, list)
+	if p.JSON {
+		return p.object(list)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "INDEX\tSHARDS\tFILES\tSIZE\tADDED\tID\tNOTE")
+	w := p.table("INDEX", "\tSHARDS", "\tFILES", "\tSIZE", "\tADDED", "ID", "NOTE")
 	for _, i := range list {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%s\n", i.Index, i.Shards, i.Files, settings.FormatBytes(i.Bytes), settings.FormatBytes(i.Added), i.ID, i.Note)
+		w.row(i.Index, right(i.Shards), right(i.Files), rightBytes(i.Bytes), rightBytes(i.Added), i.ID, i.Note)
 	}
-	return w.Flush()
+	return w.flush()
 }
 
-func sizeIndex(ctx context.Context, r *repository.Repository, data *repository.Data, id repository.SnapshotID, ix repository.IndexEntry) (IndexIn, error) {
+func sizeIndex(ctx context.Context, r *Repo, id repository.SnapshotID, ix repository.IndexEntry) (IndexIn, error) {
 	one := IndexIn{Index: ix.Name, ID: ix.ID}
-	meta, err := r.IndexMetadata(ctx, data, id, ix.Name)
+	meta, err := r.IndexMetadata(ctx, r.Data, id, ix.Name)
 	if err != nil {
 		return one, err
 	}
@@ -154,9 +127,6 @@ func sizeIndex(ctx context.Context, r *repository.Repository, data *repository.D
 	return one, nil
 }
 
-func printJSON(out io.Writer, v any) error {
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
+func right(n int) string { return "\t" + strconv.Itoa(n) }
+
+func rightBytes(n int64) string { return "\t" + settings.FormatBytes(n) }

@@ -2,12 +2,14 @@ package repotool
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
+	"maps"
+	"slices"
 
 	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/repository"
+	"github.com/varve-search/varve/repository/shardcheck"
 )
 
 // Finding is a finding of Verify as scripts read it. Fields that do not apply are left out.
@@ -21,58 +23,151 @@ type Finding struct {
 	Problem  string `json:"problem"`
 }
 
-// Verify checks a repository and prints what it finds: sentences, or with asJSON one finding a line. It
-// tells whether the repository is healthy: nothing was found that is worse than a left-over.
-func Verify(ctx context.Context, out io.Writer, location string, deep, asJSON bool) (healthy bool, err error) {
-	c, err := blob.Open(ctx, location)
+func newFinding(f repository.Finding) Finding {
+	one := Finding{Severity: f.Severity.String(), Blob: f.Blob, Snapshot: f.Snapshot, Index: f.Index, File: f.File, Problem: f.Problem}
+	if f.Err != nil {
+		one.Problem += ": " + f.Err.Error()
+	}
+	if f.Shard >= 0 {
+		one.Shard = &f.Shard
+	}
+	return one
+}
+
+// Verify checks a repository and prints what it finds: sentences, or with JSON one finding a line. Deep reads every byte,
+// and looks into every shard's index. It tells whether the repository is healthy: nothing was found that is worse than a left-over.
+func Verify(ctx context.Context, p *Printer, location string, deep bool) (healthy bool, err error) {
+	fail := func(err error) (bool, error) {
+		return false, fmt.Errorf("verify the repository at %s: %w", location, err)
+	}
+	c, err := container(ctx, location, false)
 	if err != nil {
 		return false, err
 	}
 	names, err := blob.Names(ctx, c, "")
 	if err != nil {
-		return false, fmt.Errorf("list the repository at %s: %w", location, err)
+		return fail(err)
 	}
 	if len(names) == 0 {
-		return false, fmt.Errorf("open the repository at %s: nothing is there", location)
+		return fail(fmt.Errorf("nothing is there"))
 	}
-	r, err := repository.Open(ctx, blob.ReadOnly(c), repository.Options{})
+	r, err := repository.Open(ctx, c, repository.Options{})
 	if err != nil {
-		return false, fmt.Errorf("open the repository at %s: %w", location, err)
+		return fail(err)
 	}
-	healthy = true
-	findings := 0
-	var writeErr error
-	stats, err := r.Verify(ctx, repository.VerifyOptions{Deep: deep}, func(f repository.Finding) {
-		findings++
-		if f.Severity > repository.SeverityInfo {
-			healthy = false
+	v := &verifying{p: p, healthy: true}
+	opts := repository.VerifyOptions{Deep: deep}
+	if p.Progress != nil {
+		var total int64
+		if deep { // how much there is to read, for the time left
+			stats, err := r.Verify(ctx, repository.VerifyOptions{}, func(repository.Finding) {})
+			if err != nil {
+				return fail(err)
+			}
+			total = stats.Bytes
 		}
-		if !asJSON {
-			_, writeErr = fmt.Fprintln(out, f)
-			return
+		p.Progress.start("verify", total, true)
+		defer p.Progress.end()
+		opts.Step = func(_ context.Context, n int64) error {
+			p.Progress.add(n)
+			return nil
 		}
-		one := Finding{Severity: f.Severity.String(), Blob: f.Blob, Snapshot: f.Snapshot, Index: f.Index, File: f.File, Problem: f.Problem}
-		if f.Shard >= 0 {
-			one.Shard = &f.Shard
-		}
-		writeErr = json.NewEncoder(out).Encode(one)
-	})
+	}
+	var checker *shardcheck.Checker
+	if deep {
+		checker = shardcheck.New(readCache)
+		opts.CheckShard = checker.Check
+	}
+	stats, err := r.Verify(ctx, opts, v.found)
 	if err == nil {
-		err = writeErr
+		err = v.err
+	}
+	if err == nil {
+		err = v.lostRoot(ctx, r)
 	}
 	if err != nil {
-		return false, fmt.Errorf("verify the repository at %s: %w", location, err)
+		return fail(err)
 	}
-	if !asJSON {
-		what := "its metadata and the lengths of its files are"
-		if deep {
-			what = "every byte of it was read and is"
+	p.Progress.end()
+	if p.JSON {
+		return v.healthy, nil
+	}
+	return v.healthy, v.summary(stats, checker)
+}
+
+// verifying prints findings as they come.
+type verifying struct {
+	p        *Printer
+	healthy  bool
+	findings int
+	worst    repository.Severity
+	err      error
+}
+
+func (v *verifying) found(f repository.Finding) {
+	v.findings++
+	v.worst = max(v.worst, f.Severity)
+	if f.Severity > repository.SeverityInfo {
+		v.healthy = false
+	}
+	var err error
+	if v.p.JSON {
+		v.p.Progress.clear()
+		err = v.p.line(newFinding(f))
+	} else {
+		color := map[repository.Severity]string{repository.SeverityError: red, repository.SeverityWarning: yellow}[f.Severity]
+		err = v.p.printf("%s\n", v.p.paint(color, f.String()))
+	}
+	if v.err == nil {
+		v.err = err
+	}
+}
+
+// lostRoot finds what a verification cannot see: a repository whose root is gone looks like an empty one.
+func (v *verifying) lostRoot(ctx context.Context, r *repository.Repository) error {
+	gen, err := r.LatestGeneration(ctx)
+	if err != nil || gen != repository.NoGeneration {
+		return err
+	}
+	v.found(repository.Finding{Severity: repository.SeverityError, Blob: "index-N", Shard: -1,
+		Problem: "the root is missing although there are other blobs: this is no repository, or it lost its root (see `varve repo repair`)"})
+	return v.err
+}
+
+func (v *verifying) summary(stats repository.VerifyStats, checker *shardcheck.Checker) error {
+	p := v.p
+	for _, s := range stats.Restorable {
+		if s.Restorable == repository.RestorableFull {
+			continue
 		}
-		if findings == 0 {
-			fmt.Fprintf(out, "The repository is healthy: %s right (%d snapshots, %d shards, %d files).\n", what, stats.Snapshots, stats.Shards, stats.Files)
-		} else {
-			fmt.Fprintf(out, "%d findings (%d snapshots, %d shards, %d files looked at).\n", findings, stats.Snapshots, stats.Shards, stats.Files)
+		text := fmt.Sprintf("snapshot [%s]: %d of %s cannot be restored", s.Snapshot.Name, s.Lost, plural(s.Shards, "shard", "shards"))
+		color := yellow
+		if s.Restorable == repository.RestorableNone {
+			text, color = fmt.Sprintf("snapshot [%s]: nothing can be restored", s.Snapshot.Name), red
+		}
+		if err := p.printf("%s\n", p.paint(color, text)); err != nil {
+			return err
 		}
 	}
-	return healthy, nil
+	seen := fmt.Sprintf("%s, %s, %s, %s", plural(stats.Snapshots, "snapshot", "snapshots"), plural(stats.Shards, "shard", "shards"), plural(stats.Files, "file", "files"),
+		settings.FormatBytes(stats.Bytes))
+	what := "its metadata and the lengths of its files are right"
+	if checker != nil {
+		what = "every byte of it was read and is right, and its indices do not contradict themselves"
+		seen += fmt.Sprintf("; %s looked into", plural(checker.Segments(), "segment", "segments"))
+		unsupported := checker.Unsupported()
+		for _, reason := range slices.Sorted(maps.Keys(unsupported)) {
+			if err := p.printf("not looked into beyond checksums (%d times): %s\n", unsupported[reason], reason); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case v.findings == 0:
+		return p.printf("%s: %s (%s).\n", p.paint(green, "The repository is healthy"), what, seen)
+	case v.healthy:
+		return p.printf("%s, with %s: %s (%s). `varve repo prune` removes them.\n", p.paint(green, "The repository is healthy"),
+			plural(v.findings, "blob left over", "blobs left over"), what, seen)
+	}
+	return p.printf("%s (%s looked at).\n", p.paint(red, plural(v.findings, "finding", "findings")), seen)
 }

@@ -22,6 +22,10 @@ type Options struct {
 	ChecksumsOnly bool
 	// Segments names the only segments to look at, if it is not empty.
 	Segments []string
+	// Skip leaves out the segments for which it is true, such as those that were looked at in another commit.
+	Skip func(segment string) bool
+	// NoChecksums leaves out reading each file against its checksum, where the caller has done so.
+	NoChecksums bool
 	// Access is how files are opened for the deep checks; checksums always read sequentially.
 	Access store.Access
 	// Workers is how many segments are looked at side by side; 1 if it is not set.
@@ -264,7 +268,7 @@ func (c *checker) unreferenced(names []string, infos *segments.Infos) {
 func (c *checker) segments(ctx context.Context, infos *segments.Infos) error {
 	var todo []*segment
 	for _, sci := range infos.Segments {
-		if len(c.o.Segments) > 0 && !slices.Contains(c.o.Segments, sci.Info.Name) {
+		if len(c.o.Segments) > 0 && !slices.Contains(c.o.Segments, sci.Info.Name) || c.o.Skip != nil && c.o.Skip(sci.Info.Name) {
 			continue
 		}
 		s := &segment{c: c, ctx: ctx, info: sci}

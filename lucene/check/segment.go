@@ -65,7 +65,9 @@ func (s *segment) check() {
 		s.found(PartCommit, "", problemf("a segment of %d documents", s.info.Info.MaxDoc))
 		return
 	}
-	s.run(PartFiles, s.files)
+	if !s.c.o.NoChecksums {
+		s.run(PartFiles, s.files)
+	}
 	if s.c.o.ChecksumsOnly {
 		return
 	}

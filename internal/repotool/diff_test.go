@@ -1,0 +1,145 @@
+package repotool
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/varve-search/varve/internal/oracletest"
+)
+
+// expectedDocs reads what a real node said of an index in a snapshot: id to the line of its document.
+func expectedDocs(t *testing.T, docs, snapshot, index string) map[string]string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(docs, snapshot, index+".ndjson"))
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		raw, _, _ := strings.Cut(line, "\t")
+		var id string
+		if err := json.Unmarshal([]byte(raw), &id); err != nil {
+			t.Fatal(err)
+		}
+		out[id] = line
+	}
+	return out
+}
+
+// TestDiff compares every two snapshots of real nodes, in both directions, with the documents that those nodes had.
+func TestDiff(t *testing.T) {
+	for _, name := range []string{"opensearch-2.19/main"} {
+		loc := "fs:" + fixture(t, name)
+		docs := oracletest.FixtureDocs(t, name)
+		r, err := Open(bg, loc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		looked := 0
+		for _, a := range r.Data.Snapshots {
+			for _, b := range r.Data.Snapshots {
+				var out bytes.Buffer
+				different, err := Diff(bg, &Printer{Out: &out, JSON: true}, DiffOptions{Location: loc, A: a.Name, B: b.Name})
+				if err != nil {
+					t.Fatalf("%s %s %s: %v", name, a.Name, b.Name, err)
+				}
+				looked += checkDiff(t, docs, a.Name, b.Name, out.Bytes())
+				if a.Name == b.Name && different {
+					t.Errorf("%s differs from itself", a.Name)
+				}
+			}
+		}
+		t.Logf("%s: %d documents that differ", name, looked)
+		if looked < 1000 {
+			t.Error("too few to prove anything")
+		}
+	}
+}
+
+func checkDiff(t *testing.T, docs, a, b string, out []byte) int {
+	t.Helper()
+	changes := map[string]map[string]string{} // index, id, change
+	n := 0
+	for line := range bytes.Lines(out) {
+		var l struct {
+			DiffLine
+			DiffIndex
+			Change string `json:"change"`
+			Index  string `json:"index"`
+		}
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatal(err)
+		}
+		if changes[l.Index] == nil {
+			changes[l.Index] = map[string]string{}
+		}
+		if l.Change != "summary" {
+			changes[l.Index][l.ID] = l.Change
+			n++
+			continue
+		}
+		was, is := expectedDocs(t, docs, a, l.Index), expectedDocs(t, docs, b, l.Index)
+		want := map[string]string{}
+		unchanged := int64(0)
+		for id, line := range is {
+			switch old, ok := was[id]; {
+			case !ok:
+				want[id] = "added"
+			case old != line:
+				want[id] = "changed"
+			default:
+				unchanged++
+			}
+		}
+		for id := range was {
+			if _, ok := is[id]; !ok {
+				want[id] = "removed"
+			}
+		}
+		got := changes[l.Index]
+		for id, c := range want {
+			if got[id] != c {
+				t.Errorf("%s to %s, %s: [%s] is %q, want %q", a, b, l.Index, id, got[id], c)
+			}
+		}
+		for id, c := range got {
+			if want[id] == "" {
+				t.Errorf("%s to %s, %s: [%s] is %q and should be nothing", a, b, l.Index, id, c)
+			}
+		}
+		if l.Identical == 0 && l.Unchanged != unchanged {
+			t.Errorf("%s to %s, %s: %d unchanged, want %d", a, b, l.Index, l.Unchanged, unchanged)
+		}
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	return n
+}
+
+func TestDiffText(t *testing.T) {
+	loc := "fs:" + fixture(t, "opensearch-2.19/main")
+	out := text(t, func(p *Printer) error {
+		_, err := Diff(bg, p, DiffOptions{Location: loc, A: "snap-1", B: "snap-3", Indices: []string{"pro*", "late"}, Source: true})
+		return err
+	})
+	for _, want := range []string{"+ late/", "    + {", "products: ", "only in snap-3"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%.500s", want, out)
+		}
+	}
+	out = text(t, func(p *Printer) error {
+		_, err := Diff(bg, p, DiffOptions{Location: loc, A: "snap-3", B: "snap-4", Indices: []string{"products"}, Summary: true})
+		return err
+	})
+	if !strings.Contains(out, "1 identical shard") {
+		t.Error(out)
+	}
+}

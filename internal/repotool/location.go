@@ -1,0 +1,92 @@
+package repotool
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/varve-search/varve/blob"
+	_ "github.com/varve-search/varve/blob/fs" // the scheme fs:
+	"github.com/varve-search/varve/repository"
+)
+
+// Repo is an opened repository and its root as it was then.
+type Repo struct {
+	*repository.Repository
+	Data     *repository.Data
+	Location string
+	Store    blob.Container // read-only unless it was opened for writing
+}
+
+// container is the only way in which the tool comes to a store: the schemes are those that the blob package
+// has registered.
+func container(ctx context.Context, location string, write bool) (blob.Container, error) {
+	c, err := blob.Open(ctx, location)
+	if err != nil {
+		return nil, err
+	}
+	if !write {
+		c = blob.ReadOnly(c)
+	}
+	return c, nil
+}
+
+// openAny opens a location that may be empty or whose root may be lost: Data is nil if the root cannot be read,
+// and the error says why.
+func openAny(ctx context.Context, location string, write bool) (*Repo, error, error) {
+	c, err := container(ctx, location, write)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := repository.Open(ctx, c, repository.Options{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the repository at %s: %w", location, err)
+	}
+	repo := &Repo{Repository: r, Location: location, Store: c}
+	data, err := r.LoadData(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		return repo, fmt.Errorf("open the repository at %s: %w", location, err), nil
+	}
+	repo.Data = data
+	return repo, nil, nil
+}
+
+// Open opens the repository at a location such as fs:/backups, read-only, and loads its root.
+func Open(ctx context.Context, location string) (*Repo, error) { return openRoot(ctx, location, false) }
+
+// openWritable is Open for what changes the repository.
+func openWritable(ctx context.Context, location string) (*Repo, error) {
+	return openRoot(ctx, location, true)
+}
+
+func openRoot(ctx context.Context, location string, write bool) (*Repo, error) {
+	r, unreadable, err := openAny(ctx, location, write)
+	if err != nil {
+		return nil, err
+	}
+	if unreadable != nil {
+		return nil, fmt.Errorf("%w (`varve repo repair %s` shows what can be saved)", unreadable, location)
+	}
+	if r.Data.Generation == repository.NoGeneration {
+		return nil, fmt.Errorf("open the repository at %s: there is no index-N, so this is no snapshot repository, an empty one, or one that lost its root (then see `varve repo repair`)", location)
+	}
+	return r, nil
+}
+
+// snapshots returns the named snapshots, or all without names, in the order of the root.
+func (r *Repo) snapshots(names []string) ([]repository.SnapshotEntry, error) {
+	if len(names) == 0 {
+		return r.Data.Snapshots, nil
+	}
+	var out []repository.SnapshotEntry
+	for _, n := range names {
+		s, err := r.Data.Snapshot(n)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
