@@ -91,30 +91,7 @@ func (w *Writer) buildMerge(ctx context.Context, j *mergeJob) (_ *segment, err e
 	if err := w.openSources(j); err != nil {
 		return nil, err
 	}
-	if j.numDocs = number(j.sources, j.keys); j.numDocs == 0 {
-		return nil, nil
-	}
-	j.info.MaxDoc = j.numDocs
-	state := &codec.WriteState{Dir: j.dir, Info: j.info, Fields: j.fields}
-	if err := w.mergeStored(ctx, state, j); err != nil {
-		return nil, fmt.Errorf("stored fields: %w", err)
-	}
-	if err := w.mergeVectors(ctx, state, j); err != nil {
-		return nil, fmt.Errorf("term vectors: %w", err)
-	}
-	cols := &mergedColumns{sources: j.sources}
-	if err := writeColumns(state, w.fmt, cols, cols, j.mergePoints); err != nil {
-		return nil, err
-	}
-	if j.fields.HasPostings() {
-		if err := w.mergePostings(state, j); err != nil {
-			return nil, err
-		}
-	}
-	if err := finishSegment(state, j.dir, w.dir, w.cfg.Merge.compound(j.bytes, j.index)); err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
+	if err := j.write(ctx, w.fmt, w.dir, w.cfg.Merge.compound(j.bytes, j.index)); err != nil || j.numDocs == 0 {
 		return nil, err
 	}
 	size, err := sizeOf(w.dir, j.info.Files)
@@ -126,18 +103,47 @@ func (w *Writer) buildMerge(ctx context.Context, j *mergeJob) (_ *segment, err e
 	return merged, nil
 }
 
+// write writes the files of the merged segment, unless no document is left. The sources are open; dir is the folder
+// of the index, which j.dir writes to.
+func (j *mergeJob) write(ctx context.Context, f *formats, dir store.Directory, compound bool) error {
+	if j.numDocs = number(j.sources, j.keys); j.numDocs == 0 {
+		return nil
+	}
+	j.info.MaxDoc = j.numDocs
+	state := &codec.WriteState{Dir: j.dir, Info: j.info, Fields: j.fields}
+	if err := j.mergeStored(ctx, f, state); err != nil {
+		return fmt.Errorf("stored fields: %w", err)
+	}
+	if err := j.mergeVectors(ctx, f, state); err != nil {
+		return fmt.Errorf("term vectors: %w", err)
+	}
+	cols := &mergedColumns{sources: j.sources}
+	if err := writeColumns(state, f, cols, cols, j.mergePoints); err != nil {
+		return err
+	}
+	if j.fields.HasPostings() {
+		if err := j.mergePostings(f, state); err != nil {
+			return err
+		}
+	}
+	if err := finishSegment(state, j.dir, dir, compound); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
 // mergePostings writes the postings, for which the writer reads the norms that were just written.
-func (w *Writer) mergePostings(state *codec.WriteState, j *mergeJob) (err error) {
+func (j *mergeJob) mergePostings(f *formats, state *codec.WriteState) (err error) {
 	var norms lucene.NormsProducer
 	if state.Fields.HasNorms() {
-		r, err := w.fmt.openNorms(state)
+		r, err := f.openNorms(state)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, r.Close()) }()
 		norms = r
 	}
-	return writePostings(state, w.fmt, &mergedFields{sources: j.sources, infos: state.Fields}, norms)
+	return writePostings(state, f, &mergedFields{sources: j.sources, infos: state.Fields}, norms)
 }
 
 // mergePoints merges the trees of a field.
@@ -177,13 +183,8 @@ func (w *Writer) openSources(j *mergeJob) error {
 		src.alive = countBits(src.live, src.maxDoc)
 		j.sources = append(j.sources, src)
 		fields = append(fields, src.fields)
-		for _, f := range src.fields.All() {
-			if err := r.Unsupported(f.Name); err != nil {
-				return fmt.Errorf("segment %s cannot be merged: field %q: %w", src.name, f.Name, err)
-			}
-			if f.VectorDims > 0 {
-				return fmt.Errorf("segment %s cannot be merged: field %q has vectors, which are not written", src.name, f.Name)
-			}
+		if err := src.mergeable(); err != nil {
+			return err
 		}
 	}
 	var err error
@@ -192,6 +193,19 @@ func (w *Writer) openSources(j *mergeJob) error {
 	}
 	if len(w.cfg.Sort) > 0 {
 		return j.readKeys(w.cfg.Sort)
+	}
+	return nil
+}
+
+// mergeable returns why a segment cannot be written again, or nil.
+func (s *mergeSource) mergeable() error {
+	for _, f := range s.fields.All() {
+		if err := s.reader.Unsupported(f.Name); err != nil {
+			return fmt.Errorf("segment %s cannot be merged: field %q: %w", s.name, f.Name, err)
+		}
+		if f.VectorDims > 0 {
+			return fmt.Errorf("segment %s cannot be merged: field %q has vectors, which are not written", s.name, f.Name)
+		}
 	}
 	return nil
 }
@@ -262,8 +276,8 @@ func (j *mergeJob) copyDocs(ctx context.Context, open func(s *mergeSource) (copi
 	})
 }
 
-func (w *Writer) mergeStored(ctx context.Context, state *codec.WriteState, j *mergeJob) error {
-	out, err := w.fmt.storedFields(state)
+func (j *mergeJob) mergeStored(ctx context.Context, f *formats, state *codec.WriteState) error {
+	out, err := f.storedFields(state)
 	if err != nil {
 		return err
 	}
@@ -276,11 +290,11 @@ func (w *Writer) mergeStored(ctx context.Context, state *codec.WriteState, j *me
 	return errors.Join(err, out.Close())
 }
 
-func (w *Writer) mergeVectors(ctx context.Context, state *codec.WriteState, j *mergeJob) error {
+func (j *mergeJob) mergeVectors(ctx context.Context, f *formats, state *codec.WriteState) error {
 	if !state.Fields.HasTermVectors() {
 		return nil
 	}
-	out, err := w.fmt.termVectors(state)
+	out, err := f.termVectors(state)
 	if err != nil {
 		return err
 	}

@@ -131,6 +131,8 @@ func TestFixtureDocuments(t *testing.T) {
 		{"opensearch-2.17/main", []string{"snap-2", "snap-3"}},
 		{"opensearch-2.19/main", []string{"snap-1", "snap-2", "snap-3"}},
 		{"opensearch-2.19/chunked", []string{"snap-2", "snap-3"}},
+		{"opensearch-3.0/main", []string{"snap-2"}},
+		{"opensearch-3.8/main", []string{"snap-3"}},
 	} {
 		docs := oracletest.FixtureDocs(t, c.fixture)
 		for _, snapshot := range c.snapshots {

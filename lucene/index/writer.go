@@ -173,6 +173,9 @@ func open(dir store.Directory, cfg Config, lock io.Closer) (*Writer, error) {
 	if base.IndexCreatedMajor < 9 || base.IndexCreatedMajor > lucene.Written.Major {
 		return nil, fmt.Errorf("the index was created by Lucene %d; only those of Lucene 9 can be written to", base.IndexCreatedMajor)
 	}
+	if Rewritable(base) {
+		return nil, fmt.Errorf("the index has segments of Lucene 10 and must be rewritten before it can be written to")
+	}
 	w := &Writer{
 		dir: dir, cfg: cfg, fmt: newFormats(cfg), lock: lock, schema: newSchema(cfg.Sort), files: newFileRefs(dir),
 		full: make(chan struct{}, 1), commit: make(chan struct{}, 1), gen: newGeneration(1), counter: base.Counter,

@@ -30,6 +30,9 @@ type Codec struct {
 	StoredFields error
 }
 
+// Lucene10 tells whether a codec is of Lucene 10: it is read, and Lucene 9.12 does not know it.
+func (c Codec) Lucene10() bool { return strings.HasPrefix(c.Base, "Lucene10") }
+
 // Current is the codec of the segments that this library writes.
 const Current = "Lucene912"
 
