@@ -33,6 +33,14 @@ type CleanupReport struct {
 	Stale []Stale
 	// Kept are things that Cleanup did not dare to judge, with the reason.
 	Kept []error
+	// rewrites are indices of shards that list snapshots which the root does not have.
+	rewrites []rewrite
+}
+
+// rewrite is a shard index to be written anew before the root is swung.
+type rewrite struct {
+	shard *Shard
+	index *ShardIndex
 }
 
 // Cleanup finds blobs that nothing refers to: of snapshots that were not finished, of deletions that
@@ -63,7 +71,22 @@ func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOption
 		return nil, fmt.Errorf("clean up: %w", err)
 	}
 	next := *base
-	done, warnings, err := r.swing(ctx, base.Generation, &next, false)
+	next.Indices = slices.Clone(base.Indices)
+	unique := false
+	for _, w := range report.rewrites {
+		gen := ""
+		if len(w.index.Snapshots) > 0 {
+			var err error
+			if gen, err = w.shard.writeIndex(ctx, w.index); err != nil {
+				return nil, fmt.Errorf("clean up: %w", err)
+			}
+			unique = true
+		}
+		at := slices.IndexFunc(next.Indices, func(i IndexEntry) bool { return i.ID == w.shard.Index.ID })
+		next.Indices[at].Generations = slices.Clone(next.Indices[at].Generations)
+		next.Indices[at].Generations[w.shard.ID] = gen
+	}
+	done, warnings, err := r.swing(ctx, base.Generation, &next, unique)
 	if err != nil {
 		return nil, fmt.Errorf("clean up: %w", err)
 	}
@@ -295,9 +318,16 @@ func (r *Repository) findStaleInShard(ctx context.Context, base *Data, i IndexEn
 	if err != nil {
 		return keep(err)
 	}
-	alive := map[string]bool{}
+	alive, names := map[string]bool{}, map[string]bool{}
 	for _, uuid := range i.Snapshots {
-		alive[uuid] = true
+		s, _ := base.byUUID(uuid)
+		alive[uuid], names[s.Name] = true, true
+	}
+	// A snapshot whose end failed may stand in an index that another one built on.
+	stale := false
+	if kept := x.keep(names); len(kept.Snapshots) < len(x.Snapshots) {
+		x, stale = kept, true
+		gen = ""
 	}
 	var out []blob.Info
 	for name, size := range listed {
@@ -325,6 +355,11 @@ func (r *Repository) findStaleInShard(ctx context.Context, base *Data, i IndexEn
 		}
 	}
 	d.add(s.c, s.path, out, false)
+	if stale {
+		d.mu.Lock()
+		report.rewrites = append(report.rewrites, rewrite{s, x})
+		d.mu.Unlock()
+	}
 	return nil
 }
 

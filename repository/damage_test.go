@@ -190,9 +190,9 @@ func TestLargeSegmentInfo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := luceneFile(random(t), inlineLimit+100)
+	b := luceneFile(random(t), InlineLimit+100)
 	f, err := s.UploadFile(bg, Upload{PhysicalName: "_0.si", Length: int64(len(b)), Content: bytes.NewReader(b)})
-	if err != nil || f.Virtual() || len(f.MetaHash) != inlineLimit {
+	if err != nil || f.Virtual() || len(f.MetaHash) != InlineLimit {
 		t.Fatalf("%s, %d bytes inline, %v", f.Name, len(f.MetaHash), err)
 	}
 	if err := s.readThrough(bg, f); err != nil {

@@ -260,13 +260,12 @@ func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard in
 		return "", s.wrap(err, "list")
 	}
 	was := i.ShardGeneration(shard)
-	if was == "" {
-		// No snapshot has the whole shard.
-		return "", nil
-	}
-	old, _, err := s.FileIndex(ctx, was)
-	if err != nil {
-		return "", err
+	// Without a generation no snapshot that stays has the shard, and what lies there is of ones that failed.
+	old := newShardIndex(nil, nil)
+	if was != "" {
+		if old, _, err = s.FileIndex(ctx, was); err != nil {
+			return "", err
+		}
 	}
 	x, gen := old.keep(names), was
 	switch {

@@ -3,6 +3,7 @@ package repository
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // CorruptError says which metadata blob is damaged and how. (Damage in a Lucene file is a
@@ -30,12 +31,17 @@ func corrupt(blob string, err error, format string, args ...any) error {
 // ConcurrentModificationError says that somebody else moved the root pointer. Nothing that he wrote
 // was touched; what we wrote is unreferenced.
 type ConcurrentModificationError struct {
-	Expected int64 // the generation that we started from; NoGeneration for an empty repository
-	Found    int64 // the newest generation seen; NoGeneration when none was
+	Expected int64  // the generation that we started from; NoGeneration for an empty repository
+	Found    int64  // the newest generation seen; NoGeneration when none was
+	Writer   Writer // who wrote that one; empty when it does not say so
 }
 
 func (e *ConcurrentModificationError) Error() string {
-	return fmt.Sprintf("concurrent modification of the repository: expected generation [%d], found [%d]", e.Expected, e.Found)
+	s := fmt.Sprintf("concurrent modification of the repository: expected generation [%d], found [%d]", e.Expected, e.Found)
+	if e.Writer.Cluster != "" {
+		s += fmt.Sprintf(", which cluster [%s] wrote at [%s]", e.Writer.Cluster, e.Writer.At.UTC().Format(time.RFC3339))
+	}
+	return s
 }
 
 // ReadOnlyFormatError says why a repository's format can be read but must not be written.

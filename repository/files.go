@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/varve-search/varve/blob"
@@ -295,6 +296,47 @@ func (x *ShardIndex) with(name, stateID string, files []FileInfo) (*ShardIndex, 
 		all = append(all, f)
 	}
 	return newShardIndex(all, append([]ShardIndexSnapshot{s}, x.Snapshots...)), nil
+}
+
+// without returns an index that lacks the snapshots of these names.
+func (x *ShardIndex) without(names []string) *ShardIndex {
+	keep := map[string]bool{}
+	for _, s := range x.Snapshots {
+		keep[s.Snapshot] = !slices.Contains(names, s.Snapshot)
+	}
+	for _, s := range x.Snapshots {
+		if !keep[s.Snapshot] {
+			return x.keep(keep)
+		}
+	}
+	return x
+}
+
+// Without returns an index that knows nothing of files of which a blob is missing, so that Find does
+// not offer them. It is for looking up only.
+func (x *ShardIndex) Without(blobs []string) *ShardIndex {
+	gone := map[string]bool{}
+	for _, b := range blobs {
+		gone[canonicalName(b)] = true
+	}
+	var files []FileInfo
+	for _, f := range x.Files {
+		if !gone[f.Name] {
+			files = append(files, f)
+		}
+	}
+	return newShardIndex(files, nil)
+}
+
+// With returns an index that knows of further files. It is for looking up only.
+func (x *ShardIndex) With(files []FileInfo) *ShardIndex {
+	all := slices.Clone(x.Files)
+	for _, f := range files {
+		if _, known := x.ByName(f.Name); !known {
+			all = append(all, f)
+		}
+	}
+	return newShardIndex(all, x.Snapshots)
 }
 
 // keep returns an index of only the snapshots that keep names.

@@ -18,6 +18,27 @@ type FinalizeIndex struct {
 	// Generations are what WriteSnapshot or CloneSnapshot returned for each shard; "" for a shard
 	// that failed and whose index stays as it was.
 	Generations []string
+	// Bases are, for each shard, the generations that its own was built on, one on the other, the
+	// newest last. The root must have one of them, or the shard's own: which it has when another
+	// snapshot that was built on this one was finished first. Nil trusts the base given to Finalize.
+	Bases [][]string
+}
+
+// base finds the generation that the root has of a shard among those that it may have. -1 means that
+// the shard's generation is in the root already.
+func (x *FinalizeIndex) base(shard int, root string) (at int, ok bool) {
+	if x.Bases == nil {
+		return 0, true
+	}
+	if root == x.Generations[shard] {
+		return -1, true
+	}
+	for i, g := range x.Bases[shard] {
+		if g == root || root == "" && g == NewGeneration {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // NewSnapshot is a snapshot whose shards are written.
@@ -38,9 +59,10 @@ type Result struct {
 	Deleted, DeletedBytes int64
 }
 
-// Finalize makes a snapshot visible: it writes its metadata, and then swings the root that was base
-// when the snapshot began. A *ConcurrentModificationError means that the repository changed since;
-// the snapshot does not exist then, and what was written for it is left to Cleanup.
+// Finalize makes a snapshot visible: it writes its metadata, and then swings the root base. That is the
+// root of when the snapshot began or, with [FinalizeIndex].Bases, a later one that only the caller's own
+// finalizations led to. A *ConcurrentModificationError means that the repository changed otherwise; the
+// snapshot does not exist then, and what was written for it is left to Cleanup.
 func (r *Repository) Finalize(ctx context.Context, base *Data, n NewSnapshot) (*Result, error) {
 	next, err := r.addSnapshot(base, &n)
 	if err != nil {
@@ -108,13 +130,21 @@ func (r *Repository) addSnapshot(base *Data, n *NewSnapshot) (*Data, error) {
 		i := &next.Indices[at]
 		i.Snapshots = append(slices.Clone(i.Snapshots), info.UUID)
 		gens := slices.Clone(i.Generations)
+		if x.Bases != nil && len(x.Bases) != len(x.Generations) {
+			return nil, fmt.Errorf("index [%s] has %d shards, but %d lists of bases", x.Index, len(x.Generations), len(x.Bases))
+		}
 		for shard, g := range x.Generations {
 			if shard >= len(gens) {
 				gens = append(gens, "")
 			}
-			if g != "" {
-				gens[shard] = g
+			if g == "" {
+				continue
 			}
+			if _, ok := x.base(shard, gens[shard]); !ok {
+				return nil, fmt.Errorf("index [%s]: shard %d was built on generations %q, the repository has [%s]: %w", x.Index, shard, x.Bases[shard], gens[shard],
+					&ConcurrentModificationError{Expected: base.Generation, Found: base.Generation})
+			}
+			gens[shard] = g
 		}
 		i.Generations = gens
 	}
@@ -169,27 +199,37 @@ func (r *Repository) writeSnapshotMetadata(ctx context.Context, base *Data, n *N
 	return r.writeFrame(ctx, r.root, snapName(n.Info.UUID), codecSnapshot, n.Info.tree())
 }
 
-// dropOldShardIndices deletes the shard indices that the new root no longer names.
+// dropOldShardIndices deletes the shard indices that the new root no longer names, and those between:
+// nothing was ever built on them but what is in the root now.
 func (r *Repository) dropOldShardIndices(ctx context.Context, base *Data, indices []FinalizeIndex, res *Result) {
 	for _, x := range indices {
-		old, known := base.Index(x.Index.Name)
-		if !known {
-			continue
-		}
+		old, _ := base.Index(x.Index.Name)
 		for shard, gen := range x.Generations {
 			was := old.ShardGeneration(shard)
-			if gen == "" || was == "" || was == gen {
+			if gen == "" || was == gen {
+				continue
+			}
+			var names []string
+			if was != "" {
+				names = append(names, shardIndexName(was))
+			}
+			if at, ok := x.base(shard, was); ok && x.Bases != nil {
+				for _, g := range x.Bases[shard][at+1:] {
+					names = append(names, shardIndexName(g))
+				}
+			}
+			if len(names) == 0 {
 				continue
 			}
 			s, err := r.Shard(ctx, x.Index, shard)
 			if err == nil {
-				err = s.c.DeleteBatch(ctx, []string{shardIndexName(was)})
+				err = s.c.DeleteBatch(ctx, names)
 			}
 			if err != nil {
-				res.Warnings = append(res.Warnings, fmt.Errorf("delete an old index of shard [%s][%d]: %w", x.Index.Name, shard, err))
+				res.Warnings = append(res.Warnings, fmt.Errorf("delete old indices of shard [%s][%d]: %w", x.Index.Name, shard, err))
 				continue
 			}
-			res.Deleted++
+			res.Deleted += int64(len(names))
 		}
 	}
 }

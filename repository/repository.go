@@ -30,6 +30,8 @@ type Options struct {
 	// MaxMetadata is the largest metadata blob that is read, in bytes, also decompressed; default
 	// 512 MiB.
 	MaxMetadata int64
+	// Writer names the cluster in roots that are written; "" names none.
+	Writer string
 	// Parallel is the number of requests at once in Delete, Cleanup and Verify; default 8.
 	Parallel int
 }

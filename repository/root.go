@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/varve-search/varve/blob"
 )
@@ -19,6 +20,7 @@ import (
 //
 // Warnings are steps after the new root was put that failed: the swing itself stands.
 func (r *Repository) swing(ctx context.Context, base int64, next *Data, unique bool) (*Data, []error, error) {
+	next = next.signed(r.opts.Writer, base+1, time.Now())
 	content, err := next.encode()
 	if err != nil {
 		return nil, nil, fmt.Errorf("write the root: %w", err)
@@ -39,7 +41,7 @@ func (r *Repository) swing(ctx context.Context, base int64, next *Data, unique b
 	err = putBytes(ctx, r.root, rootName(gen), content, blob.PutOptions{IfAbsent: true})
 	if err != nil && !(unique && r.holds(ctx, rootName(gen), content)) {
 		if blob.KindOf(err) == blob.KindAlreadyExists {
-			return nil, nil, &ConcurrentModificationError{Expected: base, Found: gen}
+			return nil, nil, r.modified(ctx, base, gen)
 		}
 		return nil, nil, fmt.Errorf("write the root: %w", err)
 	}
@@ -63,7 +65,7 @@ func (r *Repository) swing(ctx context.Context, base int64, next *Data, unique b
 	var old []string
 	for _, g := range gens {
 		if g > gen {
-			return nil, warnings, &ConcurrentModificationError{Expected: base, Found: g}
+			return nil, warnings, r.modified(ctx, base, g)
 		}
 		if g < gen {
 			old = append(old, rootName(g))
@@ -84,9 +86,20 @@ func (r *Repository) checkBase(ctx context.Context, base int64) error {
 		return err
 	}
 	if latest != base {
-		return &ConcurrentModificationError{Expected: base, Found: latest}
+		return r.modified(ctx, base, latest)
 	}
 	return nil
+}
+
+// modified is the error of a root that is not the one that was expected. It reads who wrote it, where that works.
+func (r *Repository) modified(ctx context.Context, expected, found int64) error {
+	e := &ConcurrentModificationError{Expected: expected, Found: found}
+	if b, err := blob.ReadAll(ctx, r.root, rootName(found), r.opts.MaxMetadata); err == nil {
+		if d, err := ParseData(b, found); err == nil {
+			e.Writer, _ = d.LastWriter()
+		}
+	}
+	return e
 }
 
 // holds says whether a blob has exactly this content.

@@ -248,8 +248,8 @@ func (s *Shard) readRange(ctx context.Context, name string, dst []byte, off int6
 	return io.ReadFull(r, dst)
 }
 
-// inlineLimit is the largest .si or segments_N file whose content stands in the metadata.
-const inlineLimit = 1 << 20
+// InlineLimit is how many bytes of a .si or segments_N file stand in the metadata.
+const InlineLimit = 1 << 20
 
 func inlined(physicalName string) bool {
 	return strings.HasSuffix(physicalName, ".si") || strings.HasPrefix(physicalName, "segments")
@@ -282,7 +282,7 @@ func (s *Shard) UploadFile(ctx context.Context, u Upload) (FileInfo, error) {
 	sum := newSumReader(u.Content, u.PhysicalName, u.Length, u.Checksum)
 	content := io.Reader(sum)
 	if inlined(u.PhysicalName) {
-		head, err := io.ReadAll(io.LimitReader(sum, inlineLimit))
+		head, err := io.ReadAll(io.LimitReader(sum, InlineLimit))
 		if err != nil {
 			return f, s.wrap(err, "upload [%s]", u.PhysicalName)
 		}
@@ -290,7 +290,7 @@ func (s *Shard) UploadFile(ctx context.Context, u Upload) (FileInfo, error) {
 		content = io.MultiReader(bytes.NewReader(head), sum)
 	}
 	f.Name = dataPrefix + NewUUID()
-	if inlined(u.PhysicalName) && u.Length <= inlineLimit {
+	if inlined(u.PhysicalName) && u.Length <= InlineLimit {
 		f.Name = virtualPrefix + NewUUID()
 	}
 	err := s.putParts(ctx, &f, content)
@@ -343,6 +343,8 @@ type NewShardSnapshot struct {
 	IncrementalFiles int
 	IncrementalSize  int64
 	Files            []FileInfo // all files of the commit
+	// Stale are names in the shard's index, as of snapshots that were never finished, that are left out.
+	Stale []string
 }
 
 // WriteSnapshot writes the shard's new index and its file list, once all files are uploaded. It
@@ -352,7 +354,7 @@ func (s *Shard) WriteSnapshot(ctx context.Context, n NewShardSnapshot) (string, 
 	if err != nil {
 		return "", err
 	}
-	if x, err = x.with(n.Snapshot.Name, n.StateID, n.Files); err != nil {
+	if x, err = x.without(n.Stale).with(n.Snapshot.Name, n.StateID, n.Files); err != nil {
 		return "", s.wrap(err, "snapshot [%s]", n.Snapshot)
 	}
 	snap := &ShardSnapshot{Snapshot: n.Snapshot.Name, IndexVersion: n.IndexVersion, StartTime: n.StartTime, Time: n.Time,
@@ -387,26 +389,73 @@ func (s *Shard) writeIndex(ctx context.Context, x *ShardIndex) (string, error) {
 	return gen, nil
 }
 
+// CloneShard is a shard's part of a clone. Times are in milliseconds, StartTime since 1970.
+type CloneShard struct {
+	Source, Target  SnapshotID
+	BaseGeneration  string // the shard's newest; "" as for FileIndex
+	StartTime, Time int64
+	Stale           []string // as in NewShardSnapshot
+}
+
 // CloneSnapshot writes a snapshot of the shard that has the files of another. It returns the new
-// generation, to be given to Finalize. Times are in milliseconds.
-func (s *Shard) CloneSnapshot(ctx context.Context, baseGeneration string, source, target SnapshotID, startTime, time int64) (string, error) {
-	x, _, err := s.FileIndex(ctx, baseGeneration)
+// generation, to be given to Finalize, and what it wrote.
+func (s *Shard) CloneSnapshot(ctx context.Context, n CloneShard) (string, *ShardSnapshot, error) {
+	x, _, err := s.FileIndex(ctx, n.BaseGeneration)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	from, ok := x.Snapshot(source.Name)
+	from, ok := x.Snapshot(n.Source.Name)
 	if !ok {
-		return "", s.wrap(&MissingSnapshotError{Snapshot: source.Name, Index: s.String()}, "clone")
+		return "", nil, s.wrap(&MissingSnapshotError{Snapshot: n.Source.Name, Index: s.String()}, "clone")
 	}
-	snap, err := s.Snapshot(ctx, source)
+	snap, err := s.Snapshot(ctx, n.Source)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	if x, err = x.with(target.Name, from.StateID, snap.Files); err != nil {
-		return "", s.wrap(err, "clone snapshot [%s]", target)
+	if x, err = x.without(n.Stale).with(n.Target.Name, from.StateID, snap.Files); err != nil {
+		return "", nil, s.wrap(err, "clone snapshot [%s]", n.Target)
 	}
 	clone := *snap
-	clone.Snapshot, clone.StartTime, clone.Time = target.Name, startTime, time
+	clone.Snapshot, clone.StartTime, clone.Time = n.Target.Name, n.StartTime, n.Time
 	clone.IncrementalFiles, clone.IncrementalSize = 0, 0
-	return s.write(ctx, x, target, &clone)
+	gen, err := s.write(ctx, x, n.Target, &clone)
+	return gen, &clone, err
+}
+
+// Unseen returns those of a snapshot's blobs that the store does not show with their length: its data
+// files, its list and, at a generation, the shard's index. It lists the shard's folder once, and asks
+// singly for what the list lacks, which may lag.
+func (s *Shard) Unseen(ctx context.Context, id SnapshotID, generation string, files []FileInfo) ([]string, error) {
+	listed, err := blob.Names(ctx, s.c, "")
+	if err != nil {
+		return nil, s.wrap(err, "look for the blobs of snapshot [%s]", id)
+	}
+	var unseen []string
+	look := func(name string, length int64) error {
+		if size, ok := listed[name]; ok && (length < 0 || size == length) {
+			return nil
+		}
+		i, err := s.c.Stat(ctx, name)
+		switch {
+		case err == nil && (length < 0 || i.Size == length):
+		case err == nil || blob.KindOf(err) == blob.KindNotFound:
+			unseen = append(unseen, name)
+		default:
+			return s.wrap(err, "look for the blobs of snapshot [%s]", id)
+		}
+		return nil
+	}
+	for i := range files {
+		for part := range files[i].Parts() {
+			if err := look(files[i].PartName(part), files[i].PartLength(part)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, name := range []string{shardIndexName(generation), snapName(id.UUID)} {
+		if err := look(name, -1); err != nil {
+			return nil, err
+		}
+	}
+	return unseen, nil
 }

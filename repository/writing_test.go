@@ -198,7 +198,7 @@ func (m *clusterModel) clone(r *Repository) error {
 			if err != nil {
 				return err
 			}
-			gen, err := s.CloneSnapshot(bg, i.ShardGeneration(shard), source.SnapshotID, id, 1, 1)
+			gen, _, err := s.CloneSnapshot(bg, CloneShard{Source: source.SnapshotID, Target: id, BaseGeneration: i.ShardGeneration(shard), StartTime: 1, Time: 1})
 			if err != nil {
 				return err
 			}

@@ -73,7 +73,9 @@ type container struct {
 }
 
 // New wraps a container.
-func New(c blob.Container, hook Hook) blob.Container { return container{c, &shared{hook: hook, put: map[string]int64{}}, ""} }
+func New(c blob.Container, hook Hook) blob.Container {
+	return container{c, &shared{hook: hook, put: map[string]int64{}}, ""}
+}
 
 // CrashAfter lets n writing requests through and then fails everything, as for a process that was
 // killed: nothing further reaches the store.

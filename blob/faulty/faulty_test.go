@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/blob/blobtest"
@@ -53,6 +54,36 @@ func TestFaults(t *testing.T) {
 	r, _ = c.Get(ctx, "a")
 	if b, _ := io.ReadAll(r); !bytes.Equal(b, []byte("12355")) {
 		t.Fatalf("%q", b)
+	}
+}
+
+func TestForgottenTwiceAndLate(t *testing.T) {
+	ctx := context.Background()
+	store := mem.New()
+	var next faulty.Fault
+	c := faulty.New(store, func(faulty.Op) faulty.Fault { return next })
+	put := func(name string, opts blob.PutOptions) error { return c.Put(ctx, name, strings.NewReader("12345"), 5, opts) }
+
+	next = faulty.Fault{Forget: true}
+	if err := put("a", blob.PutOptions{}); err != nil || len(store.Snapshot()) != 0 {
+		t.Fatalf("%v, %d blobs", err, len(store.Snapshot()))
+	}
+	next = faulty.Fault{Twice: true}
+	if err := put("a", blob.PutOptions{IfAbsent: true}); blob.KindOf(err) != blob.KindAlreadyExists || len(store.Snapshot()) != 1 {
+		t.Fatalf("%v, %d blobs", err, len(store.Snapshot()))
+	}
+	next = faulty.Fault{Lag: 10}
+	for _, want := range []int{0, 0, 1} {
+		if names, err := blob.Names(ctx, c, ""); err != nil || len(names) != want {
+			t.Fatalf("%v, %v, want %d", names, err, want)
+		}
+		next = faulty.Fault{Lag: next.Lag - 4}
+	}
+	next = faulty.Fault{Delay: time.Hour}
+	short, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := c.Put(short, "b", strings.NewReader("1"), 1, blob.PutOptions{}); err == nil {
+		t.Fatal("a canceled request worked")
 	}
 }
 

@@ -181,6 +181,7 @@ func (a *API) cleanupRepository(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnAll(r, "the clean-up left blobs behind", append(report.Warnings, report.Kept...))
 	return OK(xcontent.Obj("results", xcontent.Obj("deleted_bytes", report.DeletedBytes, "deleted_blobs", report.Deleted)))
 }
 
@@ -258,7 +259,7 @@ func (a *API) createSnapshot(r *Request) (*Response, error) {
 	if !wait {
 		return OK(xcontent.Obj("accepted", true))
 	}
-	info, err := a.Snapshots.Wait(r.Context(), uuid)
+	info, err := a.Snapshots.Wait(r.Context(), req.Repository, uuid)
 	if err != nil {
 		return nil, err
 	}
@@ -304,10 +305,6 @@ func readCreate(o *xcontent.Object, req *snapshot.CreateRequest) error {
 	return nil
 }
 
-func (a *API) cloneSnapshot(r *Request) (*Response, error) {
-	return nil, apierr.NotImplemented("cloning a snapshot is not built in this server yet: [%s:%s] to [%s]", r.Param("repository"), r.Param("snapshot"), r.Param("target_snapshot"))
-}
-
 func (a *API) deleteSnapshots(r *Request) (*Response, error) {
 	if err := a.managerTimeout(r); err != nil {
 		return nil, err
@@ -316,9 +313,11 @@ func (a *API) deleteSnapshots(r *Request) (*Response, error) {
 	if err := r.unknownParams(); err != nil {
 		return nil, err
 	}
-	if err := a.Snapshots.Delete(r.Context(), repo, list); err != nil {
+	warnings, err := a.Snapshots.Delete(r.Context(), repo, list)
+	if err != nil {
 		return nil, err
 	}
+	warnAll(r, "the deletion left blobs behind", warnings)
 	return Acknowledged()
 }
 
@@ -492,111 +491,4 @@ func readRestore(o *xcontent.Object, req *snapshot.RestoreRequest) error {
 		}
 	}
 	return nil
-}
-
-func (a *API) snapshotStatus(r *Request) (*Response, error) {
-	if err := a.managerTimeout(r); err != nil {
-		return nil, err
-	}
-	ignore, err := r.Bool("ignore_unavailable", false)
-	if err != nil {
-		return nil, err
-	}
-	repo, snaps := r.Param("repository"), r.List("snapshot")
-	if repo == "_all" {
-		repo = ""
-	}
-	var list []snapshot.Status
-	if len(snaps) == 0 {
-		if repo != "" && a.view().Repository(repo) == nil {
-			return nil, apierr.RepositoryMissing(repo)
-		}
-		list = a.Snapshots.Current(repo)
-	} else if list, err = a.Snapshots.Status(r.Context(), repo, snaps, ignore); err != nil {
-		return nil, err
-	}
-	out := []any{}
-	for _, s := range list {
-		out = append(out, statusObject(s))
-	}
-	return OK(xcontent.Obj("snapshots", out))
-}
-
-// sums add up the numbers of shards.
-type sums struct {
-	stages               map[string]int
-	total                int
-	incFiles, incBytes   int64
-	allFiles, allBytes   int64
-	doneFiles, doneBytes int64
-	start, end           int64
-}
-
-func (s *sums) add(sh snapshot.ShardStatus) {
-	if s.stages == nil {
-		s.stages = map[string]int{}
-	}
-	s.stages[sh.Stage]++
-	s.total++
-	n := sh.Numbers
-	s.incFiles += int64(n.IncrementalFiles)
-	s.incBytes += n.IncrementalBytes
-	s.allFiles += int64(n.TotalFiles)
-	s.allBytes += n.TotalBytes
-	s.doneFiles += sh.DoneFiles
-	s.doneBytes += sh.DoneBytes
-	if n.Start > 0 && (s.start == 0 || n.Start < s.start) {
-		s.start = n.Start
-	}
-	s.end = max(s.end, n.Start+n.Time)
-}
-
-func (s *sums) shards() *xcontent.Object {
-	return xcontent.Obj("initializing", s.stages["INIT"], "started", s.stages["STARTED"], "finalizing", s.stages["FINALIZE"], "done", s.stages["DONE"],
-		"failed", s.stages["FAILURE"], "total", s.total)
-}
-
-func (s *sums) stats() *xcontent.Object {
-	o := xcontent.Obj("incremental", xcontent.Obj("file_count", s.incFiles, "size_in_bytes", s.incBytes))
-	if s.doneFiles != s.incFiles {
-		o.Add("processed", xcontent.Obj("file_count", s.doneFiles, "size_in_bytes", s.doneBytes))
-	}
-	return o.Add("total", xcontent.Obj("file_count", s.allFiles, "size_in_bytes", s.allBytes)).
-		Add("start_time_in_millis", s.start).Add("time_in_millis", max(0, s.end-s.start))
-}
-
-func statusObject(st snapshot.Status) *xcontent.Object {
-	var all sums
-	indices := &xcontent.Object{}
-	for _, name := range sortedKeys(st.Indices) {
-		var one sums
-		shards := &xcontent.Object{}
-		ids := make([]int, 0, len(st.Indices[name]))
-		for id := range st.Indices[name] {
-			ids = append(ids, id)
-		}
-		slices.Sort(ids)
-		for _, id := range ids {
-			sh := st.Indices[name][id]
-			one.add(sh)
-			all.add(sh)
-			var alone sums
-			alone.add(sh)
-			o := xcontent.Obj("stage", sh.Stage, "stats", alone.stats())
-			if sh.Node != "" && sh.Stage != "DONE" {
-				o.Add("node", sh.Node)
-			}
-			if sh.Reason != "" {
-				o.Add("reason", sh.Reason)
-			}
-			shards.Add(strconv.Itoa(id), o)
-		}
-		indices.Add(name, xcontent.Obj("shards_stats", one.shards(), "stats", one.stats(), "shards", shards))
-	}
-	if st.Start > 0 {
-		all.start = st.Start
-		all.end = max(all.end, st.End)
-	}
-	return xcontent.Obj("snapshot", st.ID.Name, "repository", st.Repository, "uuid", st.ID.UUID, "state", st.State,
-		"include_global_state", st.IncludeGlobalState, "shards_stats", all.shards(), "stats", all.stats(), "indices", indices)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 
 // States of jobs and their shards, as OpenSearch names them.
 const (
+	jobInit    = "INIT"
 	jobStarted = "STARTED"
 	jobAborted = "ABORTED"
 	jobWaiting = "WAITING"
@@ -68,30 +68,52 @@ func CheckSnapshotName(repo, name string) error {
 	return nil
 }
 
-// Create begins a snapshot and returns its UUID. Wait tells how it ends.
-func (s *Service) Create(ctx context.Context, req CreateRequest) (string, error) {
-	if err := CheckSnapshotName(req.Repository, req.Snapshot); err != nil {
-		return "", err
+// newJob opens a repository that is to be written to, and looks whether it takes a snapshot of this name.
+func (s *Service) newJob(ctx context.Context, repo, name string) (*opened, *repository.Data, error) {
+	if err := CheckSnapshotName(repo, name); err != nil {
+		return nil, nil, err
 	}
-	o, err := s.open(req.Repository)
+	o, err := s.open(repo)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	if readOnly(o.record) {
-		return "", repositoryError(req.Repository, "cannot create snapshot in a readonly repository")
+		return nil, nil, repositoryError(repo, "cannot create snapshot in a readonly repository")
 	}
+	before := s.store.View()
 	data, err := o.repo.LoadData(ctx)
 	if err != nil {
-		return "", s.describe(req.Repository, err)
+		return nil, nil, s.describe(repo, err)
 	}
 	if err := data.Writable(); err != nil {
-		return "", repositoryError(req.Repository, "%v", err)
+		return nil, nil, repositoryError(repo, "%v", err)
 	}
-	taken := func(why string) error { return invalidName(req.Repository, req.Snapshot, why) }
+	if err := s.peek(ctx, o, before, data); err != nil {
+		return nil, nil, err
+	}
+	return o, data, nil
+}
+
+// free refuses a name that a snapshot of the repository has, or that one in progress is to have.
+func free(v *state.View, data *repository.Data, repo, name string) error {
 	var missing *repository.MissingSnapshotError
-	if _, err := data.Snapshot(req.Snapshot); err == nil {
-		return "", taken("snapshot with the same name already exists")
+	if _, err := data.Snapshot(name); err == nil {
+		return invalidName(repo, name, "snapshot with the same name already exists")
 	} else if !errors.As(err, &missing) {
+		return err
+	}
+	for _, j := range v.SnapshotJobs() {
+		if j.Repository == repo && j.Name == name {
+			return invalidName(repo, name, "snapshot with the same name is already in-progress")
+		}
+	}
+	return refuseDuringCleanup(v, repo, name)
+}
+
+// Create begins a snapshot and returns its UUID. Wait tells how it ends.
+func (s *Service) Create(ctx context.Context, req CreateRequest) (string, error) {
+	_, data, err := s.newJob(ctx, req.Repository, req.Snapshot)
+	if err != nil {
 		return "", err
 	}
 	names, err := s.store.View().Names().Indices(req.Options, req.Indices...)
@@ -103,13 +125,18 @@ func (s *Service) Create(ctx context.Context, req CreateRequest) (string, error)
 		Partial: req.Partial, Started: time.Now().UTC(), RepositoryGeneration: data.Generation, UserMetadata: req.Metadata,
 	}
 	err = s.store.Update(ctx, func(tx *state.Tx) error {
-		job.Indices, job.Shards = nil, 0
-		for _, j := range tx.SnapshotJobs() {
-			if j.Repository == req.Repository && j.Name == req.Snapshot {
-				return taken("snapshot with the same name is already in-progress")
-			}
+		if tx.Repository(req.Repository) == nil {
+			return apierr.RepositoryMissing(req.Repository)
 		}
-		return putJob(tx, job, data, names)
+		if err := free(tx.View, data, req.Repository, req.Snapshot); err != nil {
+			return err
+		}
+		var err error
+		if job.Order, err = s.nextOrder(tx.View, req.Repository, req.Snapshot); err != nil {
+			return err
+		}
+		job.Indices, job.Shards = nil, 0
+		return putJob(tx, job, names)
 	})
 	if err != nil {
 		return "", err
@@ -118,7 +145,7 @@ func (s *Service) Create(ctx context.Context, req CreateRequest) (string, error)
 }
 
 // putJob writes the header and a record for each shard.
-func putJob(tx *state.Tx, job *state.SnapshotJob, data *repository.Data, names []string) error {
+func putJob(tx *state.Tx, job *state.SnapshotJob, names []string) error {
 	var unavailable []string
 	var parts []*state.SnapshotShard
 	for _, name := range names {
@@ -126,16 +153,15 @@ func putJob(tx *state.Tx, job *state.SnapshotJob, data *repository.Data, names [
 		if ix == nil {
 			return apierr.IndexNotFound(name)
 		}
-		id := data.ResolveIndex(name, 0)
-		job.Indices = append(job.Indices, state.SnapshotIndex{Name: name, ID: id.ID, UUID: ix.UUID})
+		job.Indices = append(job.Indices, state.SnapshotIndex{Name: name, UUID: ix.UUID})
 		for n := range ix.NumberOfShards {
-			part := &state.SnapshotShard{JobUUID: job.UUID, Index: name, IndexUUID: ix.UUID, IndexID: id.ID, Shard: n, State: shardQueued}
-			r := tx.Shard(ix.UUID, n)
-			switch p := primaryOf(r); {
-			case p == nil || p.Node == "":
+			part := &state.SnapshotShard{JobUUID: job.UUID, Index: name, IndexUUID: ix.UUID, Shard: n, State: shardQueued}
+			if p := primaryOf(tx.Shard(ix.UUID, n)); p == nil || p.Node == "" {
 				part.State, part.Reason = shardMissing, "primary shard is not allocated"
-				unavailable = append(unavailable, fmt.Sprintf("[%s][%d]", name, n))
-			default:
+				if !slices.Contains(unavailable, name) {
+					unavailable = append(unavailable, name)
+				}
+			} else {
 				part.Node = p.Node
 			}
 			job.Shards++
@@ -143,8 +169,7 @@ func putJob(tx *state.Tx, job *state.SnapshotJob, data *repository.Data, names [
 		}
 	}
 	if len(unavailable) > 0 && !job.Partial {
-		return apierr.New(http.StatusInternalServerError, "snapshot_exception", "[%s:%s/%s] Indices don't have primary shards %v",
-			job.Repository, job.Name, job.UUID, unavailable)
+		return snapshotError(job, "Indices don't have primary shards [%s]", strings.Join(unavailable, ", "))
 	}
 	tx.Put(job)
 	for _, p := range parts {
@@ -161,8 +186,27 @@ func primaryOf(r *state.ShardRouting) *state.ShardCopy {
 }
 
 // Wait returns how a snapshot ended.
-func (s *Service) Wait(ctx context.Context, uuid string) (*repository.SnapshotInfo, error) {
-	return s.waitJob(ctx, uuid, func(v *state.View) bool { return v.SnapshotJob(uuid) == nil })
+func (s *Service) Wait(ctx context.Context, repo, uuid string) (*repository.SnapshotInfo, error) {
+	info, err := s.waitJob(ctx, uuid, func(v *state.View) bool { return v.SnapshotJob(uuid) == nil })
+	if !errors.Is(err, errGone) {
+		return info, err
+	}
+	// Another process finished it: the repository tells.
+	o, err := s.open(repo)
+	if err != nil {
+		return nil, err
+	}
+	data, err := o.repo.LoadData(ctx)
+	if err != nil {
+		return nil, s.describe(repo, err)
+	}
+	for _, e := range data.Snapshots {
+		if e.UUID == uuid {
+			info, err := o.repo.SnapshotInfo(ctx, e.SnapshotID)
+			return info, s.describe(repo, err)
+		}
+	}
+	return nil, apierr.New(http.StatusInternalServerError, "snapshot_exception", "[%s:%s] the snapshot failed or was deleted; the process that knew why has ended", repo, uuid)
 }
 
 // describe gives errors of a repository the names that OpenSearch has for them.
@@ -174,36 +218,11 @@ func (s *Service) describe(repo string, err error) error {
 	case err == nil || apierr.As(err) != nil:
 		return err
 	case errors.As(err, &cm):
-		return repositoryError(repo, "concurrent modification of the repository: %v", cm)
+		return repositoryError(repo, "%v", cm)
 	case errors.As(err, &ms):
 		return apierr.New(http.StatusNotFound, "snapshot_missing_exception", "[%s] %v", repo, ms)
 	case errors.As(err, &corrupt):
 		return repositoryError(repo, "the repository's metadata is damaged: %v", corrupt)
 	}
 	return repositoryError(repo, "%v", err).Because(err)
-}
-
-// jobsOf returns the jobs that write to a repository, oldest first.
-func jobsOf(v *state.View, repo string) []any {
-	type at struct {
-		t   time.Time
-		job any
-	}
-	var all []at
-	for _, j := range v.SnapshotJobs() {
-		if j.Repository == repo {
-			all = append(all, at{j.Started, j})
-		}
-	}
-	for _, d := range v.SnapshotDeletions() {
-		if d.Repository == repo {
-			all = append(all, at{d.Started, d})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b at) int { return a.t.Compare(b.t) })
-	out := make([]any, len(all))
-	for i, a := range all {
-		out[i] = a.job
-	}
-	return out
 }

@@ -3,8 +3,8 @@ package snapshot
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -14,83 +14,160 @@ import (
 )
 
 // Delete removes snapshots by names or wildcards, and returns when they are gone. One that is still being taken is aborted.
-func (s *Service) Delete(ctx context.Context, repo string, patterns []string) error {
+// The warnings tell of blobs that could not be removed.
+func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (warnings []error, err error) {
 	o, err := s.open(repo)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if readOnly(o.record) {
-		return repositoryError(repo, "cannot delete snapshot from a readonly repository")
+		return nil, repositoryError(repo, "repository is readonly")
 	}
-	aborted, err := s.abort(ctx, repo, patterns)
-	if err != nil {
-		return err
-	}
-	for _, uuid := range aborted {
-		if _, err := s.store.WaitFor(ctx, func(v *state.View) bool { return v.SnapshotJob(uuid) == nil }); err != nil {
-			return err
-		}
-	}
+	before := s.store.View()
 	data, err := o.repo.LoadData(ctx)
 	if err != nil {
-		return s.describe(repo, err)
+		return nil, s.describe(repo, err)
 	}
-	ids, err := chooseSnapshots(data, repo, patterns, len(aborted) > 0)
-	if err != nil || len(ids) == 0 {
+	if err := s.peek(ctx, o, before, data); err != nil {
+		return nil, err
+	}
+	var wait string
+	var dropped []*state.SnapshotJob
+	err = s.store.Update(ctx, func(tx *state.Tx) (err error) {
+		wait, dropped, err = s.putDeletion(tx, data, repo, patterns)
 		return err
-	}
-	job := &state.SnapshotDeletion{UUID: state.NewUUID(), Repository: repo, State: jobWaiting, Started: time.Now().UTC(), RepositoryGeneration: data.Generation}
-	for _, id := range ids {
-		job.Snapshots = append(job.Snapshots, id.UUID)
-		job.Names = append(job.Names, id.Name)
-	}
-	err = s.store.Update(ctx, func(tx *state.Tx) error {
-		for _, r := range tx.Restores() {
-			if r.Repository == repo && slices.Contains(job.Snapshots, r.SnapshotUUID) {
-				return apierr.New(http.StatusServiceUnavailable, "concurrent_snapshot_execution_exception",
-					"[%s:%s/%s] cannot delete snapshot during a restore in progress", repo, r.Snapshot, r.SnapshotUUID)
-			}
-		}
-		for _, d := range tx.SnapshotDeletions() { // the same one is already being deleted: it is waited for
-			if d.Repository == repo && slices.Equal(d.Snapshots, job.Snapshots) {
-				job = d
-				return nil
-			}
-		}
-		tx.Put(job)
-		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = s.waitJob(ctx, job.UUID, func(v *state.View) bool { return v.SnapshotDeletion(job.UUID) == nil })
+	for _, j := range dropped {
+		s.end(j.UUID, nil, snapshotError(j, abortedText))
+	}
+	if wait == "" {
+		return nil, nil
+	}
+	out, err := s.waitOutcome(ctx, wait, func(v *state.View) bool { return v.SnapshotDeletion(wait) == nil })
 	if errors.Is(err, errGone) {
-		return nil
+		return nil, nil
 	}
-	return err
+	return out.warnings, err
 }
 
-// abort marks snapshots under way that match as aborted, and returns their UUIDs.
-func (s *Service) abort(ctx context.Context, repo string, patterns []string) ([]string, error) {
-	var aborted []string
-	err := s.store.Update(ctx, func(tx *state.Tx) error {
-		aborted = nil
-		for _, j := range tx.SnapshotJobs() {
-			if j.Repository != repo || len(wildcard.MatchNames([]string{j.Name}, patterns...)) == 0 {
-				continue
-			}
-			next := *j
-			next.State = jobAborted
-			tx.Put(&next)
-			aborted = append(aborted, j.UUID)
+// putDeletion aborts snapshots in progress that match, and writes the record of a deletion. It returns the UUID of the deletion
+// to wait for, if any, and the jobs that it removed because nothing of them had begun.
+func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, patterns []string) (string, []*state.SnapshotJob, error) {
+	if tx.Repository(repo) == nil {
+		return "", nil, apierr.RepositoryMissing(repo)
+	}
+	var jobs []*state.SnapshotJob
+	for _, op := range queueOf(tx.View, repo) {
+		if op.job != nil && len(wildcard.MatchNames([]string{op.job.Name}, patterns...)) > 0 {
+			jobs = append(jobs, op.job)
 		}
-		return nil
-	})
-	return aborted, err
+	}
+	ids, err := chooseSnapshots(data, repo, patterns, jobs)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := refuseDeletion(tx.View, repo, ids); err != nil {
+		return "", nil, err
+	}
+	var dropped []*state.SnapshotJob
+	for _, j := range jobs {
+		if abort(tx, j) {
+			ids = append(ids, repository.SnapshotID{Name: j.Name, UUID: j.UUID})
+		} else {
+			dropped = append(dropped, j)
+		}
+	}
+	if len(ids) == 0 {
+		return "", dropped, nil
+	}
+	next := &state.SnapshotDeletion{UUID: state.NewUUID(), Repository: repo, State: jobWaiting, Started: time.Now().UTC(), RepositoryGeneration: data.Generation}
+	for _, d := range tx.SnapshotDeletions() {
+		if d.Repository != repo {
+			continue
+		}
+		if !slices.ContainsFunc(ids, func(id repository.SnapshotID) bool { return !slices.Contains(d.Snapshots, id.UUID) }) {
+			return d.UUID, dropped, nil // all of it is being deleted already
+		}
+		// What waits takes them on, unless it is to run before what is aborted now.
+		if d.State == jobWaiting && !slices.ContainsFunc(jobs, func(j *state.SnapshotJob) bool { return j.Order > d.Order }) {
+			c := *d
+			c.Snapshots, c.Names = slices.Clone(d.Snapshots), slices.Clone(d.Names)
+			next = &c
+		}
+	}
+	for _, id := range ids {
+		if !slices.Contains(next.Snapshots, id.UUID) {
+			next.Snapshots, next.Names = append(next.Snapshots, id.UUID), append(next.Names, id.Name)
+		}
+	}
+	if next.Order == 0 {
+		if next.Order, err = s.nextOrder(tx.View, repo, ids[0].Name); err != nil {
+			return "", nil, err
+		}
+	}
+	tx.Put(next)
+	return next.UUID, dropped, nil
 }
 
-// chooseSnapshots returns those that names or wildcards choose. A plain name that is not there is an error unless something else was found.
-func chooseSnapshots(data *repository.Data, repo string, patterns []string, any bool) ([]repository.SnapshotID, error) {
+// refuseDeletion refuses to delete what something else needs now.
+func refuseDeletion(v *state.View, repo string, ids []repository.SnapshotID) error {
+	first := ""
+	if len(ids) > 0 {
+		first = ids[0].String()
+	}
+	if r := v.Repository(repo); r.Cleanup != nil {
+		return concurrent(repo, first, "cannot delete snapshots while a repository cleanup is in-progress in [%s]", r.Cleanup.UUID)
+	}
+	for _, id := range ids {
+		for _, r := range v.Restores() {
+			if r.Repository == repo && r.SnapshotUUID == id.UUID {
+				return concurrent(repo, first, "cannot delete snapshot during a restore in progress in [%s]", r.UUID)
+			}
+		}
+		for _, j := range v.SnapshotJobs() {
+			if j.Repository == repo && j.SourceUUID == id.UUID {
+				return concurrent(repo, id.String(), "cannot delete snapshot while it is being cloned")
+			}
+		}
+	}
+	return nil
+}
+
+// abort stops a snapshot in progress. It says whether something of it has begun: then it is still finished, as failed, so that
+// the deletion finds all that it wrote. Else, and for a clone, its records are removed.
+func abort(tx *state.Tx, j *state.SnapshotJob) bool {
+	parts := tx.SnapshotShards(j.UUID)
+	begun := slices.ContainsFunc(parts, func(p *state.SnapshotShard) bool { return p.State != shardQueued })
+	if j.CloneOf != "" || !begun {
+		for _, p := range parts {
+			tx.Delete(p)
+		}
+		tx.Delete(j)
+		return false
+	}
+	next := *j
+	next.State, next.Failure = jobAborted, abortedText
+	tx.Put(&next)
+	for _, p := range parts {
+		stopped := *p
+		switch p.State {
+		case shardQueued:
+			stopped.State, stopped.Reason = shardFailed, "aborted by snapshot deletion"
+		case shardInit:
+			stopped.State, stopped.Reason = shardAborted, "aborted by snapshot deletion"
+		default:
+			continue
+		}
+		tx.Put(&stopped)
+	}
+	return true
+}
+
+// chooseSnapshots returns those that names or wildcards choose. A plain name that neither the root nor a job has is an error.
+func chooseSnapshots(data *repository.Data, repo string, patterns []string, jobs []*state.SnapshotJob) ([]repository.SnapshotID, error) {
 	var out []repository.SnapshotID
 	names := make([]string, 0, len(data.Snapshots))
 	for _, e := range data.Snapshots {
@@ -98,11 +175,12 @@ func chooseSnapshots(data *repository.Data, repo string, patterns []string, any 
 	}
 	for _, p := range patterns {
 		found := wildcard.MatchNames(names, p)
-		if len(found) == 0 && !any {
+		if len(found) == 0 && !strings.Contains(p, "*") && !slices.ContainsFunc(jobs, func(j *state.SnapshotJob) bool { return j.Name == p }) {
 			return nil, apierr.SnapshotMissing(repo, p)
 		}
 		for _, e := range data.Snapshots {
-			if slices.Contains(found, e.Name) && !slices.Contains(out, e.SnapshotID) {
+			if slices.Contains(found, e.Name) && !slices.Contains(out, e.SnapshotID) &&
+				!slices.ContainsFunc(jobs, func(j *state.SnapshotJob) bool { return j.UUID == e.UUID }) {
 				out = append(out, e.SnapshotID)
 			}
 		}
@@ -112,12 +190,33 @@ func chooseSnapshots(data *repository.Data, repo string, patterns []string, any 
 
 // runDeletion does a deletion whose turn it is.
 func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) error {
-	err := s.deleteNow(ctx, job)
+	if job.State == jobWaiting { // the state tells that its snapshots may be gone from now on, and that nothing is added to it
+		err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
+			cur := tx.SnapshotDeletion(job.UUID)
+			if cur == nil {
+				return nil
+			}
+			next := *cur
+			next.State = jobStarted
+			tx.Put(&next)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if job = s.store.View().SnapshotDeletion(job.UUID); job == nil {
+			return nil
+		}
+	}
+	data, warnings, err := s.deleteNow(ctx, job)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	s.end(job.UUID, nil, err)
+	s.endWith(job.UUID, outcome{warnings: warnings, err: err})
 	return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
+		if rec := tx.Repository(job.Repository); rec != nil && data != nil {
+			tx.Put(remember(rec, data))
+		}
 		if d := tx.SnapshotDeletion(job.UUID); d != nil {
 			tx.Delete(d)
 		}
@@ -125,14 +224,14 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 	})
 }
 
-func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion) error {
+func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion) (*repository.Data, []error, error) {
 	o, err := s.open(job.Repository)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	data, err := o.repo.LoadData(ctx)
+	data, _, err := s.settle(ctx, job.Repository, o)
 	if err != nil {
-		return s.describe(job.Repository, err)
+		return nil, nil, err
 	}
 	var ids []repository.SnapshotID
 	for _, e := range data.Snapshots {
@@ -140,16 +239,15 @@ func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion) er
 			ids = append(ids, e.SnapshotID)
 		}
 	}
-	if len(ids) == 0 { // done by a process that was killed before it could say so
-		return nil
+	if len(ids) == 0 { // done by a process that was killed before it could say so, or never finished
+		return nil, nil, nil
 	}
 	res, err := o.repo.Delete(ctx, data, ids)
 	if err != nil {
-		return s.describe(job.Repository, err)
+		return nil, nil, s.describe(job.Repository, err)
 	}
 	for _, w := range res.Warnings {
 		s.log.Warn("a deleted snapshot left blobs behind", "repository", job.Repository, "snapshots", job.Names, "error", w)
 	}
-	s.noteGeneration(ctx, job.Repository, res.Data.Generation)
-	return nil
+	return res.Data, res.Warnings, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/keystore"
 	"github.com/varve-search/varve/internal/settings"
@@ -20,9 +21,11 @@ import (
 type Config struct {
 	Node     *cluster.Node
 	PathRepo []string // path.repo: what locations of fs repositories must lie in
-	Settings settings.Settings
-	Secrets  *keystore.Secrets // nil: the node has none
-	Log      *slog.Logger
+	// OpenStore, when it is set, opens the store of a repository in place of what its type says.
+	OpenStore func(*state.Repository) (blob.Container, error)
+	Settings  settings.Settings
+	Secrets   *keystore.Secrets // nil: the node has none
+	Log       *slog.Logger
 }
 
 // Service is a node's part in snapshots. Its methods are safe for concurrent use.
@@ -35,6 +38,7 @@ type Service struct {
 	mu      sync.Mutex
 	running map[string]*running // shards of snapshots that this node works on, by key
 	ended   map[string]outcome  // how jobs of this process ended, for who waits for them
+	driven  map[string]bool     // repositories whose jobs a goroutine drives
 	repos   map[string]*opened
 	limits  map[string]*limits
 
@@ -53,9 +57,10 @@ type running struct {
 
 // outcome is how a job ended.
 type outcome struct {
-	info *repository.SnapshotInfo
-	err  error
-	at   time.Time
+	info     *repository.SnapshotInfo
+	warnings []error // what did not work although the job did
+	err      error
+	at       time.Time
 }
 
 // limits are the rates of a repository.
@@ -65,7 +70,7 @@ type limits struct{ snapshot, restore *transfer.Limit }
 func New(cfg Config) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{cfg: cfg, node: cfg.Node, store: cfg.Node.Store(), log: cfg.Log, running: map[string]*running{},
-		ended: map[string]outcome{}, repos: map[string]*opened{}, limits: map[string]*limits{}, ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
+		ended: map[string]outcome{}, driven: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
 }
 
 // Start begins to follow the cluster state, and goes on with what a process before this one left.
@@ -117,16 +122,21 @@ func (s *Service) drive() {
 // keepOutcomes is how long an outcome waits for who asked.
 const keepOutcomes = 10 * time.Minute
 
+// end notes how a job ended.
 func (s *Service) end(uuid string, info *repository.SnapshotInfo, err error) {
+	s.endWith(uuid, outcome{info: info, err: err})
+}
+
+func (s *Service) endWith(uuid string, o outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	for id, o := range s.ended {
-		if now.Sub(o.at) > keepOutcomes {
+	o.at = time.Now()
+	for id, old := range s.ended {
+		if o.at.Sub(old.at) > keepOutcomes {
 			delete(s.ended, id)
 		}
 	}
-	s.ended[uuid] = outcome{info, err, now}
+	s.ended[uuid] = o
 }
 
 func (s *Service) outcomeOf(uuid string) (outcome, bool) {
@@ -136,17 +146,22 @@ func (s *Service) outcomeOf(uuid string) (outcome, bool) {
 	return o, ok
 }
 
-// errGone is the outcome of a job whose process ended before anybody could ask.
+// errGone is the outcome of a job that another process finished.
 var errGone = errors.New("the job ended and its outcome is not known to this process; look at the repository")
 
 // waitJob waits until a job's header is gone, and returns how it ended.
 func (s *Service) waitJob(ctx context.Context, uuid string, gone func(*state.View) bool) (*repository.SnapshotInfo, error) {
+	o, err := s.waitOutcome(ctx, uuid, gone)
+	return o.info, err
+}
+
+func (s *Service) waitOutcome(ctx context.Context, uuid string, gone func(*state.View) bool) (outcome, error) {
 	if _, err := s.store.WaitFor(ctx, gone); err != nil {
-		return nil, fmt.Errorf("wait for the snapshot job: %w", err)
+		return outcome{}, fmt.Errorf("wait for the snapshot job: %w", err)
 	}
 	o, ok := s.outcomeOf(uuid)
 	if !ok {
-		return nil, errGone
+		return outcome{}, errGone
 	}
-	return o.info, o.err
+	return o, o.err
 }

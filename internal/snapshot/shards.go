@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/varve-search/varve/internal/state"
@@ -30,27 +31,32 @@ func shardKey(p *state.SnapshotShard) string {
 
 // startShards begins this node's parts that are to be done and that it does not work on yet, and stops what was aborted.
 func (s *Service) startShards(v *state.View) {
+	here := map[string]bool{}
 	for _, job := range v.SnapshotJobs() {
 		for _, p := range v.SnapshotShards(job.UUID) {
-			if p.Node != s.store.NodeID() {
+			if p.Node != s.store.NodeID() || !atWork(p.State) {
 				continue
 			}
 			key := shardKey(p)
+			here[key] = p.State == shardInit
 			s.mu.Lock()
-			run := s.running[key]
-			switch {
-			case p.State == shardInit && run == nil && job.State == jobStarted:
+			if s.running[key] == nil {
 				ctx, cancel := context.WithCancel(s.ctx)
-				run = &running{cancel: cancel, progress: &transfer.Progress{}, started: time.Now()}
+				run := &running{cancel: cancel, progress: &transfer.Progress{}, started: time.Now()}
 				s.running[key] = run
 				s.work.Go(func() {
 					defer cancel()
 					s.runShard(ctx, job, p, run)
 				})
-			case run != nil && job.State == jobAborted:
-				run.cancel()
 			}
 			s.mu.Unlock()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, run := range s.running {
+		if !here[key] { // aborted, or its job is gone
+			run.cancel()
 		}
 	}
 }
@@ -66,7 +72,14 @@ func (s *Service) runShard(ctx context.Context, job *state.SnapshotJob, p *state
 	var generation string
 	var numbers ShardNumbers
 	err := store.Guard(func() (err error) {
-		generation, numbers, err = s.snapshotShard(ctx, job, p, run)
+		switch {
+		case p.State == shardAborted: // before a process of this node began
+			err = context.Canceled
+		case job.CloneOf != "":
+			generation, numbers, err = s.cloneShard(ctx, job, p)
+		default:
+			generation, numbers, err = s.snapshotShard(ctx, job, p, run)
+		}
 		return err
 	})
 	if s.ctx.Err() != nil {
@@ -74,7 +87,7 @@ func (s *Service) runShard(ctx context.Context, job *state.SnapshotJob, p *state
 	}
 	uerr := s.store.Update(s.ctx, func(tx *state.Tx) error {
 		cur := find(tx.SnapshotShards(job.UUID), p)
-		if cur == nil || cur.State != shardInit {
+		if cur == nil || !atWork(cur.State) || cur.Node != s.store.NodeID() {
 			return nil
 		}
 		next := *cur
@@ -86,8 +99,8 @@ func (s *Service) runShard(ctx context.Context, job *state.SnapshotJob, p *state
 				return merr
 			}
 			next.Result = raw
-		case ctx.Err() != nil:
-			next.State, next.Reason = shardAborted, "aborted"
+		case cur.State == shardAborted:
+			next.State, next.Reason = shardFailed, "aborted"
 		default:
 			next.State, next.Reason = shardFailed, err.Error()
 		}
@@ -114,6 +127,9 @@ func find(parts []*state.SnapshotShard, p *state.SnapshotShard) *state.SnapshotS
 // shardWait is how long a shard that is still recovering is waited for.
 const shardWait = 5 * time.Minute
 
+// uploadTries is how often an upload is begun whose blobs the store then does not show.
+const uploadTries = 3
+
 // snapshotShard commits the shard, uploads what the repository lacks, and writes the shard's lists under a new generation.
 func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *state.SnapshotShard, run *running) (string, ShardNumbers, error) {
 	var none ShardNumbers
@@ -137,21 +153,7 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 		return "", none, err
 	}
 	begin := time.Now()
-	data, err := o.repo.LoadData(ctx)
-	if err != nil {
-		return "", none, s.describe(job.Repository, err)
-	}
-	if data.Generation != job.RepositoryGeneration {
-		return "", none, moved(job, data.Generation)
-	}
-	id := data.ResolveIndex(p.Index, 0)
-	id.ID = p.IndexID
-	base := repository.NewGeneration
-	if entry, ok := data.Index(p.Index); ok && entry.ID == p.IndexID {
-		id = entry.IndexID
-		base = entry.ShardGeneration(p.Shard)
-	}
-	rs, err := o.repo.Shard(ctx, id, p.Shard)
+	rs, base, err := s.placeOf(ctx, job, p)
 	if err != nil {
 		return "", none, err
 	}
@@ -166,17 +168,79 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 	defer pin.Release()
 	up := transfer.Upload{Dir: pin.Directory(), Files: pin.Files(), WrittenBy: lucene.Written.String(), Shard: rs, Known: known,
 		Parallel: 4, Limits: []*transfer.Limit{lim.snapshot}, Progress: run.progress}
-	files, added, addedBytes, err := up.Run(ctx)
-	if err != nil {
-		return "", none, err
+	n := repository.NewShardSnapshot{Snapshot: repository.SnapshotID{Name: job.Name, UUID: job.UUID}, BaseGeneration: base,
+		IndexVersion: pin.Infos().Generation, StateID: stateID(pin.Infos().UserData), StartTime: begin.UnixMilli(), Stale: []string{job.Name}}
+	for try := 1; ; try++ {
+		var same bool
+		if n.Files, same = sameState(known, n.StateID, up.Files); same && try == 1 {
+			for _, f := range n.Files {
+				run.progress.Add(f.PhysicalName, f.Length, true)
+			}
+		} else if n.Files, _, _, err = up.Run(ctx); err != nil {
+			return "", none, err
+		}
+		n.IncrementalFiles, n.IncrementalSize = 0, 0
+		for _, f := range n.Files {
+			if _, old := known.ByName(f.Name); !old {
+				n.IncrementalFiles, n.IncrementalSize = n.IncrementalFiles+1, n.IncrementalSize+f.Length
+			}
+		}
+		n.Time = time.Since(begin).Milliseconds()
+		generation, err := rs.WriteSnapshot(ctx, n)
+		if err != nil {
+			return "", none, err
+		}
+		if n.IncrementalFiles == 0 && try == 1 { // what is unchanged was seen when it was brought
+			return generation, numbersOf(n), nil
+		}
+		unseen, err := rs.Unseen(ctx, n.Snapshot, generation, n.Files)
+		if err != nil {
+			return "", none, err
+		}
+		if len(unseen) == 0 {
+			return generation, numbersOf(n), nil
+		}
+		if try == uploadTries {
+			return "", none, fmt.Errorf("the store took %d blobs and does not show them, such as [%s]; is it reliable, and does nobody else delete in it?", len(unseen), unseen[0])
+		}
+		run.progress.Reset()
+		up.Known = known.With(n.Files).Without(unseen)
 	}
-	n := ShardNumbers{IncrementalFiles: added, IncrementalBytes: addedBytes, TotalFiles: len(files), Start: begin.UnixMilli(), Time: time.Since(begin).Milliseconds()}
+}
+
+func numbersOf(n repository.NewShardSnapshot) ShardNumbers {
+	num := ShardNumbers{IncrementalFiles: n.IncrementalFiles, IncrementalBytes: n.IncrementalSize, TotalFiles: len(n.Files), Start: n.StartTime, Time: n.Time}
+	for _, f := range n.Files {
+		num.TotalBytes += f.Length
+	}
+	return num
+}
+
+// stateID identifies what a commit holds as OpenSearch does, by its history and last operation; "" where operations are missing
+// below the last one.
+func stateID(data map[string]string) string {
+	history, seqNo := data["history_uuid"], data["max_seq_no"]
+	if history == "" || seqNo == "" || seqNo != data["local_checkpoint"] {
+		return ""
+	}
+	merge := data["force_merge_uuid"]
+	if merge == "" {
+		merge = "na"
+	}
+	return history + "-" + merge + "-" + seqNo
+}
+
+// sameState returns the files that the repository has of the same state of the shard, if they are those of the commit: a merge
+// changes the files and not the state.
+func sameState(known *repository.ShardIndex, id string, names []string) ([]repository.FileInfo, bool) {
+	files, ok := known.StateFiles(id)
+	if !ok || len(files) != len(names) {
+		return nil, false
+	}
 	for _, f := range files {
-		n.TotalBytes += f.Length
+		if !slices.Contains(names, f.PhysicalName) {
+			return nil, false
+		}
 	}
-	generation, err := rs.WriteSnapshot(ctx, repository.NewShardSnapshot{
-		Snapshot: repository.SnapshotID{Name: job.Name, UUID: job.UUID}, BaseGeneration: base, IndexVersion: pin.Infos().Generation,
-		StartTime: n.Start, Time: n.Time, IncrementalFiles: added, IncrementalSize: addedBytes, Files: files,
-	})
-	return generation, n, err
+	return files, true
 }

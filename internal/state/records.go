@@ -219,13 +219,37 @@ type Repository struct {
 	UUID              string            `json:"uuid,omitempty"`
 	Generation        int64             `json:"generation"`         // last known safe one; -2 unknown
 	PendingGeneration int64             `json:"pending_generation"` // highest one that was tried; -1 none
+	// Known are the snapshots that the root had at Generation. Epoch is raised whenever the root is found changed by
+	// somebody else: what was begun in an earlier epoch is not finished.
+	Known []KnownSnapshot `json:"known,omitempty"`
+	Epoch int64           `json:"epoch,omitempty"`
+	// Blocked says why nothing is written any more, until the repository is registered anew.
+	Blocked string `json:"blocked,omitempty"`
+	// Cleanup is a clean-up in progress; nothing else may write meanwhile.
+	Cleanup *RepositoryCleanup `json:"cleanup,omitempty"`
+}
+
+// KnownSnapshot is a snapshot that a repository's root names.
+type KnownSnapshot struct {
+	Name string `json:"name"`
+	UUID string `json:"uuid"`
+}
+
+// RepositoryCleanup is a clean-up of a repository in progress.
+type RepositoryCleanup struct {
+	UUID    string    `json:"uuid"`
+	Node    string    `json:"node"`    // that does it
+	Process string    `json:"process"` // and its ephemeral id: another one has lost it
+	Started time.Time `json:"started"`
 }
 
 // SnapshotIndex names an index of a snapshot in progress.
 type SnapshotIndex struct {
 	Name string `json:"name"`
-	ID   string `json:"id"`   // in the repository
-	UUID string `json:"uuid"` // of the index
+	ID   string `json:"id"`   // in the repository; "" until the work on it begins
+	UUID string `json:"uuid"` // of the index; of a clone the repository's id
+	// PathType says how the repository lays out the index's shards.
+	PathType int `json:"path_type,omitempty"`
 }
 
 // SnapshotJob is a snapshot in progress; its shards have records of their own.
@@ -233,33 +257,40 @@ type SnapshotJob struct {
 	UUID                 string          `json:"uuid"`
 	Name                 string          `json:"name"`
 	Repository           string          `json:"repository"`
-	State                string          `json:"state"` // INIT, STARTED, SUCCESS, FAILED, ABORTED
+	State                string          `json:"state"` // INIT (a clone whose shards are not known yet), STARTED, ABORTED
+	Order                int64           `json:"order"` // among all that writes to repositories
 	Indices              []SnapshotIndex `json:"indices,omitempty"`
 	Shards               int             `json:"shards"` // how many SnapshotShard records belong to it
 	IncludeGlobalState   bool            `json:"include_global_state"`
 	Partial              bool            `json:"partial"`
 	Started              time.Time       `json:"started"`
 	RepositoryGeneration int64           `json:"repository_generation"`
+	Epoch                int64           `json:"epoch,omitempty"` // of the repository when the first shard began; 0 before
 	UserMetadata         json.RawMessage `json:"user_metadata,omitempty"`
 	Failure              string          `json:"failure,omitempty"`
 	Manager              string          `json:"manager,omitempty"` // node that drives it
 	TaskID               string          `json:"task_id,omitempty"`
 	CloneOf              string          `json:"clone_of,omitempty"` // source snapshot of a clone
+	SourceUUID           string          `json:"source_uuid,omitempty"`
 }
 
 // SnapshotShard is one shard's part of a snapshot in progress. The node that holds the shard acts
 // on it.
 type SnapshotShard struct {
-	JobUUID    string          `json:"job_uuid"`
-	Index      string          `json:"index"`
-	IndexUUID  string          `json:"index_uuid"`
-	IndexID    string          `json:"index_id"`
-	Shard      int             `json:"shard"`
-	Node       string          `json:"node,omitempty"`
-	State      string          `json:"state"` // INIT, SUCCESS, FAILED, ABORTED, MISSING, WAITING, QUEUED
-	Generation string          `json:"generation,omitempty"`
-	Reason     string          `json:"reason,omitempty"`
-	Result     json.RawMessage `json:"result,omitempty"` // numbers for the status API
+	JobUUID    string `json:"job_uuid"`
+	Index      string `json:"index"`
+	IndexUUID  string `json:"index_uuid"`
+	IndexID    string `json:"index_id"`
+	Shard      int    `json:"shard"`
+	Node       string `json:"node,omitempty"`
+	PathType   int    `json:"path_type,omitempty"`
+	State      string `json:"state"` // QUEUED, INIT, SUCCESS, FAILED, ABORTED (to be stopped), MISSING
+	Generation string `json:"generation,omitempty"`
+	// Bases are the generations of the shard in the repository that this part is built on: what the root had, then
+	// those of snapshots in progress before this one. The last one is the one to read.
+	Bases  []string        `json:"bases,omitempty"`
+	Reason string          `json:"reason,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"` // numbers for the status API
 }
 
 // SnapshotDeletion is a deletion in progress.
@@ -269,6 +300,7 @@ type SnapshotDeletion struct {
 	Snapshots            []string  `json:"snapshots"` // UUIDs
 	Names                []string  `json:"names,omitempty"`
 	State                string    `json:"state"` // WAITING, STARTED
+	Order                int64     `json:"order"` // among all that writes to repositories
 	Started              time.Time `json:"started"`
 	RepositoryGeneration int64     `json:"repository_generation"`
 	Manager              string    `json:"manager,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,12 +45,14 @@ func (u *Upload) Run(ctx context.Context) (files []repository.FileInfo, added in
 		if err != nil {
 			return nil, 0, 0, err
 		}
-		if !inline(name) {
-			if f, ok := u.Known.Find(name, length, checksum, nil); ok {
-				files[i] = f
-				u.Progress.Add(name, length, true)
-				continue
-			}
+		hash, err := u.inlined(name, length)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		if f, ok := u.Known.Find(name, length, checksum, hash); ok {
+			files[i] = f
+			u.Progress.Add(name, length, true)
+			continue
 		}
 		jobs = append(jobs, uploadJob{i, checksum, length, u.Progress.Add(name, length, false)})
 		added++
@@ -72,9 +75,18 @@ func (u *Upload) Run(ctx context.Context) (files []repository.FileInfo, added in
 	return files, added, addedBytes, ctx.Err()
 }
 
-// inline tells whether a repository keeps a file's bytes in its lists: such a file is written each time.
-func inline(name string) bool {
-	return strings.HasSuffix(name, ".si") || strings.HasPrefix(name, "segments_")
+// inlined returns the bytes of a file that a repository keeps in its lists beside its checksum; nil for others.
+func (u *Upload) inlined(name string, length int64) ([]byte, error) {
+	if !strings.HasSuffix(name, ".si") && !strings.HasPrefix(name, "segments_") {
+		return nil, nil
+	}
+	in, err := u.Dir.Open(name, store.Sequential)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	defer in.Close()
+	b, err := store.Bytes(in, 0, int(min(length, repository.InlineLimit)))
+	return slices.Clone(b), err
 }
 
 // fingerprint returns a file's length and the checksum of its footer in base 36.

@@ -1,0 +1,113 @@
+package snapshot
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/repository"
+)
+
+// Cleanup removes blobs that nothing refers to. Nothing else of this cluster may write to the repository meanwhile.
+func (s *Service) Cleanup(ctx context.Context, name string) (*repository.CleanupReport, error) {
+	o, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	if readOnly(o.record) {
+		return nil, repositoryError(name, "cannot run cleanup on readonly repository")
+	}
+	me := &state.RepositoryCleanup{UUID: state.NewUUID(), Node: s.store.NodeID(), Started: time.Now().UTC()}
+	err = s.store.Update(ctx, func(tx *state.Tx) error {
+		rec := tx.Repository(name)
+		if rec == nil {
+			return apierr.RepositoryMissing(name)
+		}
+		if n := tx.Node(me.Node); n != nil {
+			me.Process = n.EphemeralID
+		}
+		if err := refuseCleanup(tx.View, rec); err != nil {
+			return err
+		}
+		next := *rec
+		next.Cleanup = me
+		tx.Put(&next)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	// From here on nobody else changes the root: the record keeps the others away, and the next process finds it abandoned.
+	report, err := s.cleanUpNow(ctx, name, o)
+	var data *repository.Data
+	if report != nil {
+		data = report.Data
+	}
+	if uerr := s.endCleanup(context.WithoutCancel(ctx), name, me.UUID, data); err == nil {
+		err = uerr
+	}
+	if err != nil {
+		return nil, s.describe(name, err)
+	}
+	for _, w := range report.Warnings {
+		s.log.Warn("a clean-up left blobs behind", "repository", name, "error", w)
+	}
+	return report, nil
+}
+
+func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened) (*repository.CleanupReport, error) {
+	data, _, err := s.settle(ctx, name, o)
+	if err != nil {
+		return nil, err
+	}
+	return o.repo.Cleanup(ctx, data, repository.CleanupOptions{})
+}
+
+// refuseCleanup refuses a clean-up beside anything else.
+func refuseCleanup(v *state.View, rec *state.Repository) error {
+	refuse := func(format string, args ...any) error {
+		return apierr.New(http.StatusInternalServerError, "illegal_state_exception", format, args...)
+	}
+	switch q := queueOf(v, rec.Name); {
+	case rec.Cleanup != nil:
+		return refuse("Cannot cleanup [%s] - a repository cleanup is already in-progress in [%s]", rec.Name, rec.Cleanup.UUID)
+	case len(q) > 0 && q[0].deletion != nil:
+		return refuse("Cannot cleanup [%s] - a snapshot is currently being deleted in [%v]", rec.Name, q[0].deletion.Names)
+	case len(q) > 0:
+		return refuse("Cannot cleanup [%s] - a snapshot is currently running in [%s]", rec.Name, q[0].job.Name)
+	}
+	return nil
+}
+
+// abandoned says that a clean-up's process is gone.
+func (s *Service) abandoned(v *state.View, c *state.RepositoryCleanup) bool {
+	n := v.Node(c.Node)
+	return n == nil || n.EphemeralID != c.Process
+}
+
+// endCleanup removes the record of a clean-up and notes the root that it left, if it is known.
+func (s *Service) endCleanup(ctx context.Context, name, uuid string, data *repository.Data) error {
+	return s.store.Update(ctx, func(tx *state.Tx) error {
+		rec := tx.Repository(name)
+		if rec == nil || rec.Cleanup == nil || rec.Cleanup.UUID != uuid {
+			return nil
+		}
+		next := *rec
+		if data != nil {
+			next = *remember(rec, data)
+		}
+		next.Cleanup = nil
+		tx.Put(&next)
+		return nil
+	})
+}
+
+// clusterName is what the repository's root names as who wrote it.
+func (s *Service) clusterName() string {
+	if c := s.store.View().Cluster(); c != nil {
+		return c.Name + "/" + c.UUID
+	}
+	return ""
+}
