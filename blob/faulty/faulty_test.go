@@ -62,7 +62,9 @@ func TestForgottenTwiceAndLate(t *testing.T) {
 	store := mem.New()
 	var next faulty.Fault
 	c := faulty.New(store, func(faulty.Op) faulty.Fault { return next })
-	put := func(name string, opts blob.PutOptions) error { return c.Put(ctx, name, strings.NewReader("12345"), 5, opts) }
+	put := func(name string, opts blob.PutOptions) error {
+		return c.Put(ctx, name, strings.NewReader("12345"), 5, opts)
+	}
 
 	next = faulty.Fault{Forget: true}
 	if err := put("a", blob.PutOptions{}); err != nil || len(store.Snapshot()) != 0 {
