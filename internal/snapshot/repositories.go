@@ -50,7 +50,7 @@ func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg setti
 	if err != nil {
 		return err
 	}
-	rec := &state.Repository{Name: name, Type: typ, Settings: cfg, UUID: "_na_", Generation: -2, PendingGeneration: -1}
+	rec := &state.Repository{Name: name, Type: typ, Settings: cfg, UUID: "_na_", Generation: unknownGeneration, PendingGeneration: -1}
 	o, err := s.openRecord(rec)
 	if err != nil {
 		return err
@@ -67,31 +67,28 @@ func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg setti
 	}
 	return s.store.Update(ctx, func(tx *state.Tx) error {
 		old := tx.Repository(name)
-		if old != nil && old.Type == typ && old.Settings.Equal(cfg) {
+		if old != nil && old.Type == typ && old.Settings.Equal(cfg) && old.Blocked == "" {
 			return nil
 		}
 		if old != nil {
-			if err := inUse(tx.View, name, "update"); err != nil {
+			if err := inUse(tx.View, name); err != nil {
 				return err
 			}
 		}
-		tx.Put(rec)
+		next := *rec
+		if old != nil {
+			next.Epoch = old.Epoch + 1
+		}
+		tx.Put(&next)
 		return nil
 	})
 }
 
 // inUse refuses a change of a repository that jobs work on.
-func inUse(v *state.View, name, _ string) error {
+func inUse(v *state.View, name string) error {
 	busy := apierr.New(http.StatusInternalServerError, "illegal_state_exception", "trying to modify or unregister repository that is currently used")
-	for _, j := range v.SnapshotJobs() {
-		if j.Repository == name {
-			return busy
-		}
-	}
-	for _, d := range v.SnapshotDeletions() {
-		if d.Repository == name {
-			return busy
-		}
+	if r := v.Repository(name); len(queueOf(v, name)) > 0 || r != nil && r.Cleanup != nil {
+		return busy
 	}
 	for _, r := range v.Restores() {
 		if r.Repository == name {
@@ -109,7 +106,7 @@ func (s *Service) DeleteRepositories(ctx context.Context, names []string) error 
 			if r == nil {
 				return apierr.RepositoryMissing(name)
 			}
-			if err := inUse(tx.View, name, "delete"); err != nil {
+			if err := inUse(tx.View, name); err != nil {
 				return err
 			}
 			tx.Delete(r)
@@ -190,7 +187,7 @@ func (s *Service) open(name string) (*opened, error) {
 	s.mu.Lock()
 	o := s.repos[name]
 	s.mu.Unlock()
-	if o != nil && o.record == rec {
+	if o != nil && (o.record == rec || o.record.Type == rec.Type && o.record.Settings.Equal(rec.Settings)) {
 		return o, nil
 	}
 	o, err := s.openRecord(rec)
@@ -205,27 +202,11 @@ func (s *Service) open(name string) (*opened, error) {
 }
 
 func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
-	var c blob.Container
-	switch rec.Type {
-	case "fs":
-		dir, err := s.fsLocation(rec)
-		if err != nil {
-			return nil, err
-		}
-		if c, err = blobfs.New(dir); err != nil {
-			return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
-		}
-	case "s3", "oss", "url":
-		var err error
-		if c, err = s.openTyped(rec); err != nil {
-			return nil, err
-		}
-	case "azure", "gcs", "hdfs":
-		return nil, apierr.NotImplemented("[%s] repositories of type [%s] are not built in this server; it has [fs], [s3], [oss] and [url]", rec.Name, rec.Type)
-	default:
-		return nil, repositoryError(rec.Name, "repository type [%s] does not exist", rec.Type)
+	c, err := s.openStore(rec)
+	if err != nil {
+		return nil, err
 	}
-	opts := repository.Options{}
+	opts := repository.Options{Writer: s.clusterName()}
 	if compress, err := rec.Settings.Bool("compress", false); err != nil {
 		return nil, err
 	} else if compress {
@@ -234,7 +215,6 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 			opts.Compression = repository.Zstd
 		}
 	}
-	var err error
 	if opts.ChunkSize, err = rec.Settings.Bytes("chunk_size", defaultChunk(rec.Type)); err != nil {
 		return nil, err
 	}
@@ -246,6 +226,30 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
 	}
 	return &opened{record: rec, store: c, repo: r}, nil
+}
+
+// openStore opens where a repository's blobs are.
+func (s *Service) openStore(rec *state.Repository) (blob.Container, error) {
+	if s.cfg.OpenStore != nil {
+		return s.cfg.OpenStore(rec)
+	}
+	switch rec.Type {
+	case "fs":
+		dir, err := s.fsLocation(rec)
+		if err != nil {
+			return nil, err
+		}
+		c, err := blobfs.New(dir)
+		if err != nil {
+			return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
+		}
+		return c, nil
+	case "s3", "oss", "url":
+		return s.openTyped(rec)
+	case "azure", "gcs", "hdfs":
+		return nil, apierr.NotImplemented("[%s] repositories of type [%s] are not built in this server; it has [fs], [s3], [oss] and [url]", rec.Name, rec.Type)
+	}
+	return nil, repositoryError(rec.Name, "repository type [%s] does not exist", rec.Type)
 }
 
 // fsLocation returns the folder of an fs repository: within one of path.repo, wherever symbolic names lead.
@@ -316,26 +320,4 @@ func (s *Service) limitsOf(rec *state.Repository) (*limits, error) {
 	l := &limits{transfer.NewLimit(up), transfer.NewLimit(down)}
 	s.limits[rec.Name] = l
 	return l, nil
-}
-
-// Cleanup removes blobs that nothing refers to.
-func (s *Service) Cleanup(ctx context.Context, name string) (*repository.CleanupReport, error) {
-	o, err := s.open(name)
-	if err != nil {
-		return nil, err
-	}
-	if readOnly(o.record) {
-		return nil, repositoryError(name, "cannot run cleanup on readonly repository")
-	}
-	v := s.store.View()
-	for _, j := range v.SnapshotJobs() {
-		if j.Repository == name {
-			return nil, apierr.New(http.StatusInternalServerError, "illegal_state_exception", "Cannot cleanup [%s] - a snapshot is currently running in [%s]", name, j.Name)
-		}
-	}
-	data, err := o.repo.LoadData(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return o.repo.Cleanup(ctx, data, repository.CleanupOptions{})
 }
