@@ -23,7 +23,7 @@ func (a *API) routeCat(rt *Router) {
 		{"aliases", "alias", a.catAliases}, {"allocation", "nodes", a.catAllocation}, {"cluster_manager", "", a.catManager}, {"count", "index", a.catCount},
 		{"health", "", a.catHealth}, {"indices", "index", a.catIndices}, {"master", "", a.catManager}, {"nodeattrs", "", a.catNodeAttrs}, {"nodes", "", a.catNodes},
 		{"pending_tasks", "", a.catPendingTasks}, {"plugins", "", a.catPlugins}, {"recovery", "index", a.recoveryTable}, {"repositories", "", a.catRepositories},
-		{"segments", "index", a.catSegments}, {"shards", "index", a.catShards}, {"tasks", "", a.catTasks}, {"templates", "name", a.catTemplates},
+		{"segments", "index", a.catSegments}, {"shards", "index", a.catShards}, {"snapshots", "repository", a.catSnapshots}, {"tasks", "", a.catTasks}, {"templates", "name", a.catTemplates},
 		{"thread_pool", "thread_pool_patterns", a.catThreadPool},
 	}
 	var paths []string
@@ -40,7 +40,7 @@ func (a *API) routeCat(rt *Router) {
 			return RenderTable(r, table)
 		}
 		rt.Handle("GET", "/_cat/"+t.name, h)
-		if t.name != "master" {
+		if t.name != "master" && t.name != "snapshots" {
 			paths = append(paths, "/_cat/"+t.name)
 		}
 		if t.param != "" {
@@ -49,7 +49,6 @@ func (a *API) routeCat(rt *Router) {
 		}
 	}
 	rt.Handle("GET", "/_cat/fielddata", notBuilt("_cat/fielddata"))
-	paths = append(paths, "/_cat/snapshots/{repository}")
 	rt.Handle("GET", "/_cat", func(*Request) (*Response, error) {
 		return &Response{Status: 200, Text: "=^.^=\n" + strings.Join(paths, "\n") + "\n"}, nil
 	})
