@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -31,7 +32,7 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 		return nil, err
 	}
 	c := &client{cfg: cfg, counters: &blob.Counters{}, transport: transport}
-	load := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogConfigurationWarnings(false)}
+	load := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogConfigurationWarnings(false), awsconfig.WithLogger(logging.Nop{})}
 	if cfg.region != "" {
 		load = append(load, awsconfig.WithRegion(cfg.region))
 	}
@@ -85,9 +86,12 @@ func useMD5(stack *middleware.Stack) error {
 	return smithyhttp.AddContentChecksumMiddleware(stack)
 }
 
+// maxBackoff is the longest wait between two attempts. Tests shorten it.
+var maxBackoff = retry.DefaultMaxBackoff
+
 func newRetryer(cfg *config, creds *aws.CredentialsCache) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = cfg.attempts
+		o.MaxAttempts, o.MaxBackoff = cfg.attempts, maxBackoff
 		if !cfg.retryQuota {
 			o.RateLimiter = ratelimit.None
 		}
@@ -115,6 +119,3 @@ func optional(s string) *string {
 	}
 	return &s
 }
-
-// closeIdle closes connections that nobody uses; they close by themselves after a minute.
-func (c *client) closeIdle() { c.transport.CloseIdleConnections() }

@@ -78,7 +78,8 @@ type reader struct {
 
 // find returns the settings that hold name, and its full name there.
 func (r *reader) find(name string) (blob.Settings, string) {
-	if _, ok := r.cfg.Settings[name]; ok {
+	_, own := r.cfg.Settings[name]
+	if _, ofClient := clientSettings[name]; own || !ofClient {
 		return r.cfg.Settings, name
 	}
 	return r.cfg.Node, r.prefix + name

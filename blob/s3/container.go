@@ -131,8 +131,8 @@ func (c *Container) failed(ctx context.Context, op, name string, err error) erro
 
 func (c *Container) key(name string) *string { return aws.String(c.prefix + name) }
 
-// checkTime bounds Check. It covers two attempts to reach a host that does not answer.
-const checkTime = 12 * time.Second
+// checkTime bounds Check. It covers two attempts to reach a host that does not answer. Tests shorten it.
+var checkTime = 12 * time.Second
 
 // Check implements blob.Checker with one list of at most one key.
 func (c *Container) Check(ctx context.Context) error {
@@ -141,7 +141,16 @@ func (c *Container) Check(ctx context.Context) error {
 	_, err := c.api.ListObjectsV2(limited, &s3.ListObjectsV2Input{
 		Bucket: &c.cfg.bucket, Prefix: optional(c.prefix), MaxKeys: aws.Int32(1), ExpectedBucketOwner: optional(c.cfg.owner),
 	}, func(o *s3.Options) { o.RetryMaxAttempts = min(2, c.cfg.attempts) })
-	return c.failed(ctx, "check", "", err)
+	if err = c.failed(ctx, "check", "", err); blob.KindOf(err) == blob.KindNotFound && err != nil {
+		err = &blob.Error{Op: "check", Location: c.String(), Kind: blob.KindInvalid, Err: fmt.Errorf("what answers at %s is no store that speaks S3: correct the setting endpoint", c.where())}
+	}
+	return err
+}
+
+// Close closes the connections that nobody uses. The container may be used further.
+func (c *Container) Close() error {
+	c.transport.CloseIdleConnections()
+	return nil
 }
 
 // Stat implements blob.Container.

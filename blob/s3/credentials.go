@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -39,6 +40,7 @@ func newCredentials(cfg *config, base aws.Config, transport http.RoundTripper) *
 		api := sts.NewFromConfig(base, func(o *sts.Options) {
 			o.HTTPClient = &http.Client{Transport: transport}
 			o.Credentials = aws.NewCredentialsCache(provider)
+			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, min(maxBackoff, 2*time.Second) })
 			if cfg.stsEndpoint != "" {
 				o.BaseEndpoint = aws.String(cfg.stsEndpoint)
 			}

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"go.uber.org/goleak"
 
 	"github.com/varve-search/varve/blob"
@@ -15,7 +17,26 @@ import (
 	"github.com/varve-search/varve/internal/oracletest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	maxBackoff, checkTime = 200*time.Millisecond, 4*time.Second
+	goleak.VerifyTestMain(m)
+}
+
+// TestMinIO asks a real server.
+func TestMinIO(t *testing.T) {
+	srv := oracletest.S3Server(t, "minio", "MINIO_SITE_REGION=eu-central-1")
+	srv.Region = "eu-central-1"
+	t.Run("ClosedEarly", func(t *testing.T) { testClosedEarly(t, srv) }) // alone: it looks at the memory that all share
+	for name, test := range map[string]func(*testing.T, *oracletest.S3){
+		"Conformance": testConformance, "ReadOnly": testReadOnly, "Parts": testParts, "LostAnswers": testLostAnswers, "Faults": testFaults,
+		"Diagnosis": testDiagnosis, "Throttled": testThrottled, "Role": testRole, "Pages": testPages,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, srv)
+		})
+	}
+}
 
 var serial atomic.Int64
 
@@ -39,13 +60,15 @@ func mustOpen(t testing.TB, cfg blob.Config) *Container {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.closeIdle() })
+	t.Cleanup(func() { c.Close() })
 	return c
 }
 
 func makeBucket(t testing.TB, c *Container) {
 	t.Helper()
-	if _, err := c.api.CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &c.cfg.bucket}); err != nil {
+	if _, err := c.api.CreateBucket(context.Background(), &s3.CreateBucketInput{
+		Bucket: &c.cfg.bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(c.cfg.region)},
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -57,14 +80,11 @@ func fresh(t testing.TB, srv *oracletest.S3, settings ...string) *Container {
 	return c
 }
 
-func TestConformance(t *testing.T) {
-	srv := oracletest.S3Server(t, "minio")
+func testConformance(t *testing.T, srv *oracletest.S3) {
 	for name, settings := range map[string][]string{
 		"plain": nil,
-		"md5":   {"legacy_md5_checksum_calculation", "true"},
+		"md5":   {"legacy_md5_checksum_calculation", "true", "server_side_encryption_type", "AES256", "canned_acl", "bucket-owner-full-control", "base_path", ""},
 		"kms":   {"server_side_encryption_type", "aws:kms", "server_side_encryption_kms_key_id", srv.KMSKey, "server_side_encryption_encryption_context", `{"a":"b"}`},
-		"sse":   {"server_side_encryption_type", "AES256", "canned_acl", "bucket-owner-full-control"},
-		"base":  {"base_path", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			blobtest.Run(t, func(t *testing.T) blob.Container { return fresh(t, srv, settings...) })
@@ -72,9 +92,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestReadOnly makes sure that a read-only repository sends nothing that writes.
-func TestReadOnly(t *testing.T) {
-	srv := oracletest.S3Server(t, "minio")
+// testReadOnly makes sure that a read-only repository sends nothing that writes.
+func testReadOnly(t *testing.T, srv *oracletest.S3) {
 	ctx := context.Background()
 	w := fresh(t, srv)
 	if err := w.Put(ctx, "a", strings.NewReader("abc"), 3, blob.PutOptions{}); err != nil {
