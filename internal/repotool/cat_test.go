@@ -28,7 +28,8 @@ type expected struct {
 
 // The documents of every snapshot are those that the real node had, deleted and updated ones left out.
 func TestCatFixtures(t *testing.T) {
-	for _, name := range []string{"opensearch-2.3/main", "opensearch-2.11/main", "opensearch-2.17/main", "opensearch-2.19/main",
+	for _, name := range []string{"elasticsearch-5.6/main", "elasticsearch-6.8/main", "elasticsearch-7.10/main", "elasticsearch-7.17/main", "opensearch-1.3/main",
+		"opensearch-2.3/main", "opensearch-2.11/main", "opensearch-2.17/main", "opensearch-2.19/main",
 		"opensearch-2.19/chunked", "opensearch-2.19/zstd"} {
 		t.Run(name, func(t *testing.T) {
 			location := "fs:" + oracletest.FixtureRepository(t, name)

@@ -174,6 +174,12 @@ func (e *exporter) index(r *Repo, id repository.SnapshotID, ix repository.IndexE
 		if e.o.Shard >= 0 && n != e.o.Shard {
 			continue
 		}
+		if done, err := e.oldShard(r, id, ix.IndexID, meta, n, cache); done || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if err := e.shard(r, id, ix, n, q, qc, cache); err != nil {
 			return err
 		}
