@@ -28,6 +28,11 @@ func (n *Node) manage() {
 // maxFailures is how often a copy is tried in a row (index.allocation.max_retries).
 const maxFailures = 5
 
+// GivenUp tells whether a copy is not tried again until a user asks for it (_cluster/reroute?retry_failed).
+func GivenUp(c *state.ShardCopy) bool {
+	return c.State == state.ShardUnassigned && c.Unassigned != nil && c.Unassigned.Failures >= maxFailures
+}
+
 // allocate assigns what is unassigned, and takes back what was on nodes that left.
 func (n *Node) allocate(ctx context.Context) error {
 	if !needsAllocation(n.store.View()) {

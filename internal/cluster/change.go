@@ -73,6 +73,9 @@ func (n *Node) CloseIndices(ctx context.Context, names []string) error {
 				return apierr.IllegalArgument("Cannot close indices that are being restored: [[%s/%s]]", ix.Name, ix.UUID)
 			}
 		}
+		if err := CheckBlocks(ix, BlockMetadataWrite, false); err != nil {
+			return err
+		}
 		ix.State = state.IndexClosed
 		ix.SettingsVersion++
 		ix.Settings["index.verified_before_close"] = "true"
@@ -84,6 +87,9 @@ func (n *Node) CloseIndices(ctx context.Context, names []string) error {
 func (n *Node) OpenIndices(ctx context.Context, names []string, waitFor int, timeout time.Duration) (shardsAcked bool, err error) {
 	var opened []string
 	err = n.edit(ctx, names, func(tx *state.Tx, ix *state.Index) error {
+		if err := CheckBlocks(ix, BlockMetadataWrite, false); err != nil {
+			return err
+		}
 		if ix.State == state.IndexOpen {
 			return nil
 		}

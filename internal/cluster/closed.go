@@ -57,11 +57,7 @@ func (ix *Index) readClosed(id int, c *atRest) error {
 			if err != nil {
 				return err
 			}
-			p := &c.recovery.Files
-			p.TotalFiles.Add(1)
-			p.ReusedFiles.Add(1)
-			p.TotalBytes.Add(n)
-			p.ReusedBytes.Add(n)
+			c.recovery.Files.Add(name, n, true)
 		}
 		return nil
 	})

@@ -50,6 +50,9 @@ func (n *Node) CreateIndex(ctx context.Context, req CreateRequest) (*CreateResul
 	if err := checkNewIndexName(n.store.View(), req.Name); err != nil {
 		return nil, err
 	}
+	if req.Settings.GetOr("index.store.type", "") == "remote_snapshot" {
+		return nil, apierr.IllegalArgument(`cannot create index with index setting "index.store.type" set to "remote_snapshot". Store type can be set to "remote_snapshot" only when restoring a remote snapshot by using "storage_type": "remote_snapshot"`)
+	}
 	if err := settings.Index.Validate(req.Settings); err != nil {
 		return nil, illegal(err)
 	}

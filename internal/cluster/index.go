@@ -125,7 +125,7 @@ func (ix *Index) recover(ctx context.Context, r *state.ShardRouting, meta *state
 	if err == nil {
 		ix.mu.Lock()
 		if ix.shards[r.Shard] == s {
-			s.shard = sh
+			s.shard = sh // it may stand there already
 		} else { // given up meanwhile
 			err = context.Canceled
 		}
@@ -155,18 +155,17 @@ func (ix *Index) open(ctx context.Context, r *state.ShardRouting, meta *state.In
 		return nil, err
 	}
 	mode := shard.Existing
-	src := s.recovery.Source
 	s.recovery.Enter(StageIndex)
-	switch src.Type {
-	case state.RecoverEmptyStore:
+	switch {
+	case RemoteSnapshot(meta):
+		return ix.openRemote(ctx, cfg, r, meta, s)
+	case s.recovery.Source.Type == state.RecoverEmptyStore:
 		mode = shard.Empty
-	case state.RecoverSnapshot:
-		if ix.node.cfg.Restorer == nil {
-			return nil, errors.New("this node cannot restore snapshots")
-		}
+	case s.recovery.Source.Type == state.RecoverSnapshot:
 		mode = shard.Restored
-		if err := ix.node.cfg.Restorer.RestoreShard(ctx, r, &src, shard.IndexPath(dir), s.recovery); err != nil {
-			return nil, err
+		early, err := ix.restore(ctx, cfg, r, s)
+		if early != nil || err != nil {
+			return early, err
 		}
 	}
 	s.recovery.Enter(StageTranslog)
@@ -209,6 +208,9 @@ func (ix *Index) report(ctx context.Context, r *state.ShardRouting, allocation s
 				failures := 1
 				if c.Unassigned != nil {
 					failures = c.Unassigned.Failures + 1
+				}
+				if final(c.Recovery, failure) { // it would fail the same way each time
+					failures = max(failures, maxFailures)
 				}
 				rec := c.Recovery
 				*c = state.ShardCopy{Primary: c.Primary, State: state.ShardUnassigned, Recovery: rec, Unassigned: &state.Unassigned{

@@ -15,12 +15,6 @@ import (
 	"github.com/varve-search/varve/internal/task"
 )
 
-// Restorer brings a shard's files from a snapshot. internal/snapshot is one.
-type Restorer interface {
-	// RestoreShard fills the folder of the shard's Lucene index, counting into the recovery. What the folder holds may be reused.
-	RestoreShard(ctx context.Context, r *state.ShardRouting, src *state.RecoverySource, dir string, rec *Recovery) error
-}
-
 // Config describes a node.
 type Config struct {
 	DataPath string // path.data of this node
@@ -42,6 +36,8 @@ type Node struct {
 	mu      sync.RWMutex
 	indices map[string]*Index // by UUID: those that have an open shard here, or are open at all
 
+	remote remote
+
 	ctx    context.Context //nolint:containedctx // of the node's own goroutines
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -51,11 +47,15 @@ type Node struct {
 // NewNode returns a node; Start makes it work.
 func NewNode(cfg Config) *Node {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Node{cfg: cfg, store: cfg.Store, log: cfg.Log, indices: map[string]*Index{}, ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
+	return &Node{cfg: cfg, store: cfg.Store, log: cfg.Log, indices: map[string]*Index{}, ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1),
+		remote: remote{slots: make(chan struct{}, restoresAtOnce)}}
 }
 
 // SetRestorer says who restores shards from snapshots. Call it before Start.
 func (n *Node) SetRestorer(r Restorer) { n.cfg.Restorer = r }
+
+// DataPath returns the folder of this node's data.
+func (n *Node) DataPath() string { return n.cfg.DataPath }
 
 // Store returns the cluster state.
 func (n *Node) Store() *state.Store { return n.store }

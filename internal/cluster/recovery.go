@@ -33,6 +33,8 @@ type Recovery struct {
 	// Times in nanoseconds since 1970, 0 as long as they are to come.
 	IndexStart, IndexStop, TranslogStart, Stopped atomic.Int64
 	TranslogOps                                   atomic.Int64
+	// Searchable is when searches could be answered while files still arrived; 0 where they could not.
+	Searchable atomic.Int64
 }
 
 // Stage returns how far it is.

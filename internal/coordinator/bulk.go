@@ -216,12 +216,12 @@ func (s *Service) runGroup(ctx context.Context, t target, at []int, items []Item
 	}
 }
 
-// shardWait is how long a write waits for a shard that is still starting.
+// shardWait is how long a write waits for a shard that is still starting, or that answers searches only as yet.
 const shardWait = time.Minute
 
 func (s *Service) startedShard(ctx context.Context, t target) (*shard.Shard, error) {
 	sh, err := s.node.Shard(t.index, t.shard)
-	if err == nil || apierr.Is(err, "index_closed_exception") {
+	if err == nil && !sh.SearchOnly() || apierr.Is(err, "index_closed_exception") {
 		return sh, err
 	}
 	if _, werr := s.node.WaitFor(ctx, shardWait, func(v *state.View) bool {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/wildcard"
 	"github.com/varve-search/varve/internal/xcontent"
@@ -162,10 +163,8 @@ func blocksObject(list []*state.Index) *xcontent.Object {
 		if ix.State == state.IndexClosed {
 			o.Add("4", xcontent.Obj("description", "index closed", "retryable", false, "levels", []string{"read", "write"}))
 		}
-		for _, b := range blocks {
-			if ix.Settings.GetOr("index.blocks."+b.setting, "false") == "true" {
-				o.Add(strconv.Itoa(b.id), xcontent.Obj("description", b.text, "retryable", false, "levels", b.levels))
-			}
+		for _, b := range cluster.Blocks(ix) {
+			o.Add(strconv.Itoa(b.ID), xcontent.Obj("description", b.Text, "retryable", false, "levels", b.Levels))
 		}
 		if o.Len() > 0 {
 			indices.Add(ix.Name, o)

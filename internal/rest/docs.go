@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/coordinator"
 	"github.com/varve-search/varve/internal/shard"
 	"github.com/varve-search/varve/internal/state"
@@ -27,7 +28,7 @@ func (a *API) routeDocuments(rt *Router) {
 }
 
 // writable refuses writes to an index that is blocked for them.
-func (a *API) writable(ix *state.Index) error { return a.checkBlock(ix, "write") }
+func (a *API) writable(ix *state.Index) error { return a.checkBlock(ix, cluster.BlockWrite) }
 
 // refreshPolicy reads the parameter refresh.
 func refreshPolicy(r *Request) (coordinator.Refresh, error) {

@@ -272,7 +272,7 @@ func (a *API) deleteIndex(r *Request) (*Response, error) {
 		return nil, err
 	}
 	for _, ix := range list {
-		if err := blockError(ix, blockMetadataWrite, true); err != nil {
+		if err := cluster.CheckBlocks(ix, cluster.BlockMetadataWrite, true); err != nil {
 			return nil, err
 		}
 	}
@@ -392,52 +392,9 @@ func activeEnough(v *state.View, ix *state.Index, wait int) bool {
 	return true
 }
 
-// blocks are the settings index.blocks.* with their ids, texts and levels.
-var blocks = []struct {
-	setting string
-	id      int
-	text    string
-	levels  []string
-}{
-	{"read_only", 5, "index read-only (api)", []string{"write", "metadata_write"}},
-	{"read", 7, "index read (api)", []string{"read"}},
-	{"write", 8, "index write (api)", []string{"write"}},
-	{"metadata", 9, "index metadata (api)", []string{"metadata_write", "metadata_read"}},
-	{"read_only_allow_delete", 12, "disk usage exceeded flood-stage watermark, index has read-only-allow-delete block", []string{"write", "metadata_write"}},
-}
-
-// The kinds of access that a block may forbid.
-const (
-	blockRead          = "read"
-	blockWrite         = "write"
-	blockMetadataRead  = "metadata_read"
-	blockMetadataWrite = "metadata_write"
-)
-
-// checkBlock refuses an access of a kind (read, write, metadata_read, metadata_write) that a block of the index forbids.
-func (a *API) checkBlock(ix *state.Index, kind string) error { return blockError(ix, kind, false) }
-
-func blockError(ix *state.Index, kind string, deleting bool) error {
-	var found []string
-	status := http.StatusForbidden
-	for _, b := range blocks {
-		if ix.Settings.GetOr("index.blocks."+b.setting, "false") != "true" || !slices.Contains(b.levels, kind) {
-			continue
-		}
-		word := "FORBIDDEN"
-		if b.setting == "read_only_allow_delete" {
-			if deleting {
-				continue
-			}
-			word = "TOO_MANY_REQUESTS"
-			status = http.StatusTooManyRequests
-		}
-		found = append(found, word+"/"+itoa(int64(b.id))+"/"+b.text)
-	}
-	if len(found) == 0 {
-		return nil
-	}
-	return apierr.New(status, "cluster_block_exception", "index [%s] blocked by: [%s];", ix.Name, strings.Join(found, "];["))
+// checkBlock refuses an access of a kind (cluster.BlockRead, …) that a block of the index forbids.
+func (a *API) checkBlock(ix *state.Index, kind string) error {
+	return cluster.CheckBlocks(ix, kind, false)
 }
 
 func (a *API) addBlock(r *Request) (*Response, error) {
@@ -454,6 +411,13 @@ func (a *API) addBlock(r *Request) (*Response, error) {
 	}
 	if err := r.unknownParams(); err != nil {
 		return nil, err
+	}
+	for _, ix := range list {
+		if cluster.RemoteSnapshot(ix) {
+			if err := a.checkBlock(ix, cluster.BlockMetadataWrite); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if err := a.Node.UpdateSettings(r.Context(), indexNames(list), settings.Settings{"index.blocks." + block: "true"}, false); err != nil {
 		return nil, err

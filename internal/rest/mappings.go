@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/wildcard"
@@ -71,7 +72,7 @@ func (a *API) putMapping(r *Request) (*Response, error) {
 		return nil, err
 	}
 	for _, ix := range list {
-		if err := a.checkBlock(ix, blockMetadataWrite); err != nil {
+		if err := a.checkBlock(ix, cluster.BlockMetadataWrite); err != nil {
 			return nil, err
 		}
 	}

@@ -65,7 +65,7 @@ func (a *API) recovery(r *Request) (*Response, error) {
 		shards := []any{}
 		a.eachRecovery(ix, func(id int, rec *cluster.Recovery) {
 			if !active || rec.Stage() != cluster.StageDone {
-				shards = append(shards, a.recoveryObject(id, rec, human, detailed))
+				shards = append(shards, a.recoveryObject(id, rec, cluster.RemoteSnapshot(ix), human, detailed))
 			}
 		})
 		if len(shards) > 0 {
@@ -89,7 +89,7 @@ func (a *API) eachRecovery(ix *state.Index, fn func(id int, rec *cluster.Recover
 	}
 }
 
-func (a *API) recoveryObject(id int, rec *cluster.Recovery, human, detailed bool) *xcontent.Object {
+func (a *API) recoveryObject(id int, rec *cluster.Recovery, remote, human, detailed bool) *xcontent.Object {
 	s := newStat(human)
 	s.num("id", id).num("type", string(rec.Source.Type)).num("stage", rec.Stage().String()).num("primary", true)
 	moment := func(name string, t time.Time) {
@@ -108,7 +108,8 @@ func (a *API) recoveryObject(id int, rec *cluster.Recovery, human, detailed bool
 	source := xcontent.Obj()
 	if rec.Source.Type == state.RecoverSnapshot {
 		source = xcontent.Obj("repository", rec.Source.Repository, "snapshot", rec.Source.Snapshot, "version", versionString(strconv.Itoa(rec.Source.Version)),
-			"index", rec.Source.Index, "restoreUUID", rec.Source.RestoreUUID)
+			"index", rec.Source.Index, "restoreUUID", rec.Source.RestoreUUID, "isSearchableSnapshot", remote, "remoteStoreIndexShallowCopy", false,
+			"sourceRemoteStoreRepository", nil, "sourceRemoteTranslogRepository", nil)
 	}
 	s.num("source", source)
 	target := xcontent.Obj()
@@ -121,7 +122,7 @@ func (a *API) recoveryObject(id int, rec *cluster.Recovery, human, detailed bool
 		num("percent", percentOf(c.MovedBytes, c.TotalBytes-c.ReusedBytes, allReused(c.TotalBytes)))
 	files := xcontent.Obj("total", c.TotalFiles, "reused", c.ReusedFiles, "recovered", c.MovedFiles, "percent", percentOf(c.MovedFiles, c.TotalFiles-c.ReusedFiles, allReused(c.TotalFiles)))
 	if detailed {
-		files.Add("details", []any{})
+		files.Add("details", fileDetails(rec, human))
 	}
 	index := newStat(human).num("size", size.o).num("files", files).time("total_time", between(rec.IndexStart.Load(), rec.IndexStop.Load()))
 	index.time("source_throttle_time", 0).time("target_throttle_time", time.Duration(c.ThrottledNanos))
@@ -131,6 +132,16 @@ func (a *API) recoveryObject(id int, rec *cluster.Recovery, human, detailed bool
 	s.num("translog", log.o)
 	s.num("verify_index", newStat(human).time("check_index_time", 0).time("total_time", 0).o)
 	return s.o
+}
+
+// fileDetails lists the files of a shard. A file that was there counts nothing as recovered.
+func fileDetails(rec *cluster.Recovery, human bool) []any {
+	out := []any{}
+	for _, f := range rec.Files.Files() {
+		d := newStat(human).num("name", f.Name).bytes("length", f.Length).num("reused", f.Reused).bytes("recovered", f.Moved())
+		out = append(out, d.o)
+	}
+	return out
 }
 
 // allReused is the share that is done where nothing had to be brought.

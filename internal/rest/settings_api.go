@@ -102,7 +102,10 @@ func (a *API) putSettings(r *Request) (*Response, error) {
 		onlyBlocks = onlyBlocks && settings.Match("index.blocks.*", k)
 	}
 	for _, ix := range list {
-		if err := a.checkBlock(ix, blockMetadataWrite); err != nil && !onlyBlocks {
+		if cluster.RemoteSnapshot(ix) && cluster.RemoteUpdatable(update) || onlyBlocks && !cluster.RemoteSnapshot(ix) {
+			continue
+		}
+		if err := a.checkBlock(ix, cluster.BlockMetadataWrite); err != nil {
 			return nil, err
 		}
 	}

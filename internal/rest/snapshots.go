@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
-	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/snapshot"
 	"github.com/varve-search/varve/internal/state"
@@ -406,89 +405,4 @@ func (a *API) getSnapshots(r *Request) (*Response, error) {
 		list = append(list, entryObject(e, verbose))
 	}
 	return OK(xcontent.Obj("snapshots", list))
-}
-
-func (a *API) restoreSnapshot(r *Request) (*Response, error) {
-	if err := a.managerTimeout(r); err != nil {
-		return nil, err
-	}
-	wait, err := r.Bool("wait_for_completion", false)
-	if err != nil {
-		return nil, err
-	}
-	req := snapshot.RestoreRequest{Repository: r.Param("repository"), Snapshot: r.Param("snapshot"), IncludeAliases: true}
-	o, err := r.object()
-	if err != nil {
-		return nil, err
-	}
-	if err := readRestore(o, &req); err != nil {
-		return nil, err
-	}
-	if err := r.unknownParams(); err != nil {
-		return nil, err
-	}
-	res, err := a.Snapshots.Restore(r.Context(), req)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range res.Warnings {
-		r.Warn(w)
-	}
-	if !wait {
-		return OK(xcontent.Obj("accepted", true))
-	}
-	if err := a.Snapshots.WaitRestore(r.Context(), res); err != nil {
-		return nil, err
-	}
-	return OK(xcontent.Obj("snapshot", xcontent.Obj("snapshot", res.Snapshot, "indices", emptyNotNull(res.Indices),
-		"shards", xcontent.Obj("total", res.Total, "failed", res.Failed, "successful", res.Total-res.Failed))))
-}
-
-func readRestore(o *xcontent.Object, req *snapshot.RestoreRequest) error {
-	if o == nil {
-		return nil
-	}
-	for _, m := range o.Members {
-		var err error
-		text, _ := m.Value.(string)
-		switch m.Key {
-		case "indices":
-			req.Indices, err = names("indices", m.Value)
-		case "ignore_unavailable":
-			req.IgnoreUnavailable, err = boolean(m.Key, m.Value)
-		case "partial":
-			req.Partial, err = boolean(m.Key, m.Value)
-		case "include_global_state":
-			req.IncludeGlobalState, err = boolean(m.Key, m.Value)
-		case "include_aliases":
-			req.IncludeAliases, err = boolean(m.Key, m.Value)
-		case "rename_pattern":
-			req.RenamePattern = text
-		case "rename_replacement":
-			req.RenameReplacement = text
-		case "rename_alias_pattern":
-			req.RenameAliasPattern = text
-		case "rename_alias_replacement":
-			req.RenameAliasReplacement = text
-		case "index_settings":
-			var raw []byte
-			if raw, err = json.Marshal(m.Value); err == nil {
-				req.IndexSettings, err = settings.Parse(raw)
-				req.IndexSettings = cluster.Normalize(req.IndexSettings)
-			}
-		case "ignore_index_settings":
-			req.IgnoreIndexSettings, err = names(m.Key, m.Value)
-		case "storage_type":
-			if text != "local" {
-				return apierr.NotImplemented("restoring with storage_type [%s] is not built in this server yet; it has [local]", text)
-			}
-		case "allow_no_indices", "expand_wildcards":
-		default:
-			return apierr.IllegalArgument("Unknown parameter %s", m.Key)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/shard"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/task"
@@ -405,6 +406,11 @@ func (a *API) forceMerge(r *Request) (*Response, error) {
 		list, err := a.concrete(o, index)
 		if err != nil {
 			return nil, err
+		}
+		for _, ix := range list {
+			if err := a.checkBlock(ix, cluster.BlockMetadataWrite); err != nil {
+				return nil, err
+			}
 		}
 		return a.eachShard(ctx, list, func(ctx context.Context, s *shard.Shard) error {
 			if err := s.ForceMerge(ctx, max(segments, 0), expunge); err != nil {

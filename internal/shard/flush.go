@@ -14,6 +14,9 @@ func (s *Shard) Flush(ctx context.Context) error {
 		return err
 	}
 	defer s.users.RUnlock()
+	if s.sealed.Load() { // there is nothing to commit
+		return nil
+	}
 	return s.commitLocked(ctx)
 }
 
@@ -98,6 +101,9 @@ func (s *Shard) Pin(ctx context.Context) (*index.CommitPin, error) {
 		return nil, err
 	}
 	defer s.users.RUnlock()
+	if s.sealed.Load() {
+		return nil, s.sealedError()
+	}
 	return s.writer.PinCommit()
 }
 
@@ -108,6 +114,9 @@ func (s *Shard) ForceMerge(ctx context.Context, maxSegments int, onlyExpungeDele
 		return err
 	}
 	defer s.leave()
+	if s.sealed.Load() {
+		return s.sealedError()
+	}
 	var err error
 	if onlyExpungeDeletes {
 		err = s.writer.ForceMergeDeletes(ctx)

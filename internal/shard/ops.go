@@ -126,6 +126,9 @@ func (s *Shard) Index(ctx context.Context, op IndexOp) (Result, error) {
 		return Result{}, err
 	}
 	defer s.leave()
+	if s.sealed.Load() {
+		return Result{}, s.sealedError()
+	}
 	start := time.Now()
 	defer s.keys.lock(op.ID).Unlock()
 	var cur version
@@ -194,6 +197,9 @@ func (s *Shard) Delete(ctx context.Context, op Op) (Result, error) {
 		return Result{}, err
 	}
 	defer s.leave()
+	if s.sealed.Load() {
+		return Result{}, s.sealedError()
+	}
 	start := time.Now()
 	defer s.keys.lock(op.ID).Unlock()
 	cur, exists, err := s.lookup(op.ID)

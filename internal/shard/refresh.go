@@ -15,6 +15,9 @@ func (s *Shard) Refresh(ctx context.Context) error {
 	if f := s.failure.Load(); f != nil {
 		return s.engineFailed(*f)
 	}
+	if s.sealed.Load() { // nothing changes
+		return nil
+	}
 	return s.reopen(ctx)
 }
 

@@ -33,7 +33,7 @@ func (s *Shard) Segments() ([]Segment, error) {
 	}
 	defer v.release()
 	committed := map[string]bool{}
-	if c := s.writer.LastCommit(); c != nil {
+	if c := s.lastCommit(); c != nil {
 		for _, sci := range c.Segments {
 			committed[sci.Info.Name] = true
 		}
@@ -45,7 +45,7 @@ func (s *Shard) Segments() ([]Segment, error) {
 		seg := Segment{Name: sci.Info.Name, Generation: gen, Docs: int64(l.Reader.NumDocs()), Deleted: int64(l.Reader.MaxDoc() - l.Reader.NumDocs()),
 			Committed: committed[sci.Info.Name], Searchable: true, Compound: sci.Info.IsCompoundFile, Version: sci.Info.Version.String(), Attributes: sci.Info.Attributes}
 		for _, f := range sci.Files() {
-			if n, err := s.dir.Length(f); err == nil { // a file may be merged away meanwhile
+			if n, err := s.files().Length(f); err == nil { // a file may be merged away meanwhile
 				seg.Bytes += n
 			}
 		}
@@ -64,7 +64,7 @@ type CommitInfo struct {
 
 // LastCommit describes the last commit.
 func (s *Shard) LastCommit() CommitInfo {
-	c := s.writer.LastCommit()
+	c := s.lastCommit()
 	if c == nil {
 		return CommitInfo{}
 	}
@@ -77,7 +77,7 @@ func (s *Shard) LastCommit() CommitInfo {
 
 // FileSizes returns the bytes of the shard's files by extension.
 func (s *Shard) FileSizes() (map[string]int64, error) {
-	names, err := s.dir.List()
+	names, err := s.files().List()
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (s *Shard) FileSizes() (map[string]int64, error) {
 				break
 			}
 		}
-		if b, err := s.dir.Length(n); err == nil { // a file may be merged away meanwhile
+		if b, err := s.files().Length(n); err == nil { // a file may be merged away meanwhile
 			sizes[ext] += b
 		}
 	}

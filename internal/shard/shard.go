@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/varve-search/varve/internal/translog"
+	"github.com/varve-search/varve/lucene/codec/segments"
 	"github.com/varve-search/varve/lucene/index"
 	"github.com/varve-search/varve/lucene/store"
 )
@@ -49,6 +50,11 @@ type Shard struct {
 	work    sync.WaitGroup
 	ctx     context.Context //nolint:containedctx // of the shard's own goroutines
 	cancel  context.CancelFunc
+
+	// sealed is true as long as the shard only answers: then origin and commit stand for writer, log, seq and dir.
+	sealed      atomic.Bool
+	origin      store.Directory
+	commitInfos *segments.Infos
 
 	historyUUID string
 	stats       stats
@@ -99,27 +105,42 @@ func open(ctx context.Context, cfg Config, mode Mode) (_ *Shard, err error) {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(TranslogPath(cfg.Path), 0o755); err != nil {
-		return nil, err
-	}
-	s := &Shard{cfg: cfg, keys: newKeyLock(), versions: newVersionMap(), stop: make(chan struct{}), refreshCh: make(chan struct{})}
-	s.refreshed.L = &sync.Mutex{}
-	s.tuning.Store(&cfg.Tuning)
-	s.lastWrite.Store(nowNanos())
-	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s := newShard(ctx, cfg)
 	defer func() {
 		if err != nil {
 			s.abandon()
 		}
 	}()
-	if s.dir, err = store.OpenFS(IndexPath(cfg.Path)); err != nil {
+	if err := s.openEngine(ctx, mode); err != nil {
 		return nil, err
+	}
+	s.work.Go(s.refreshLoop)
+	return s, nil
+}
+
+func newShard(ctx context.Context, cfg Config) *Shard {
+	s := &Shard{cfg: cfg, keys: newKeyLock(), versions: newVersionMap(), stop: make(chan struct{}), refreshCh: make(chan struct{})}
+	s.refreshed.L = &sync.Mutex{}
+	s.tuning.Store(&cfg.Tuning)
+	s.lastWrite.Store(nowNanos())
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return s
+}
+
+// openEngine opens writer and translog on the shard's folder.
+func (s *Shard) openEngine(ctx context.Context, mode Mode) (err error) {
+	cfg := s.cfg
+	if err := os.MkdirAll(TranslogPath(cfg.Path), 0o755); err != nil {
+		return err
+	}
+	if s.dir, err = store.OpenFS(IndexPath(cfg.Path)); err != nil {
+		return err
 	}
 	if mode != Empty {
 		if names, err := s.dir.List(); err != nil {
-			return nil, err
+			return err
 		} else if len(names) == 0 {
-			return nil, fmt.Errorf("there is no index at %s: the shard's data is lost", IndexPath(cfg.Path))
+			return fmt.Errorf("there is no index at %s: the shard's data is lost", IndexPath(cfg.Path))
 		}
 	}
 	s.writer, err = index.Open(s.dir, index.Config{
@@ -127,19 +148,14 @@ func open(ctx context.Context, cfg Config, mode Mode) (_ *Shard, err error) {
 		OnMergeError: func(err error) { s.cfg.Log.Warn("a merge failed", "index", cfg.Index, "shard", cfg.ID, "error", err) },
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	opts := translog.Options{Durability: cfg.Durability, SyncInterval: cfg.SyncInterval}
+	t := s.tuning.Load()
+	opts := translog.Options{Durability: t.Durability, SyncInterval: t.SyncInterval}
 	if mode == Existing {
-		err = s.recover(ctx, opts)
-	} else {
-		err = s.begin(ctx, opts)
+		return s.recover(ctx, opts)
 	}
-	if err != nil {
-		return nil, err
-	}
-	s.work.Go(s.refreshLoop)
-	return s, nil
+	return s.begin(ctx, opts)
 }
 
 // begin starts a new history: on nothing, or on a Lucene index that was restored.
@@ -235,12 +251,18 @@ func (s *Shard) abandon() {
 	if v := s.view.Swap(nil); v != nil {
 		v.release()
 	}
+	s.dropEngine()
+}
+
+// dropEngine closes writer and translog without a commit, because of an error that is the one to tell.
+func (s *Shard) dropEngine() {
 	if s.writer != nil {
-		_ = s.writer.Rollback() // the error that led here is the one to tell
+		_ = s.writer.Rollback()
 	}
 	if s.log != nil {
 		_ = s.log.Close()
 	}
+	s.writer, s.log = nil, nil
 }
 
 // enter begins an operation; leave ends it.
@@ -294,7 +316,7 @@ func (s *Shard) close(ctx context.Context, commit bool) error {
 	s.users.Lock() // waits for operations
 	defer s.users.Unlock()
 	var errs []error
-	if commit && s.Failure() == nil {
+	if commit && s.Failure() == nil && !s.sealed.Load() {
 		if err := s.commitLocked(ctx); err != nil {
 			errs = append(errs, err)
 		}
@@ -303,9 +325,13 @@ func (s *Shard) close(ctx context.Context, commit bool) error {
 	if v := s.view.Swap(nil); v != nil {
 		v.release()
 	}
-	errs = append(errs, s.writer.Rollback())
-	if err := s.log.Close(); err != nil && s.Failure() == nil {
-		errs = append(errs, err)
+	if s.sealed.Load() {
+		errs = append(errs, s.origin.Close())
+	} else {
+		errs = append(errs, s.writer.Rollback())
+		if err := s.log.Close(); err != nil && s.Failure() == nil {
+			errs = append(errs, err)
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close shard [%s][%d]: %w", s.cfg.Index, s.cfg.ID, err)
@@ -316,6 +342,9 @@ func (s *Shard) close(ctx context.Context, commit bool) error {
 // Tune changes settings of a running shard.
 func (s *Shard) Tune(t Tuning) error {
 	s.tuning.Store(&t)
+	if s.sealed.Load() {
+		return nil
+	}
 	return s.log.SetDurability(t.Durability, t.SyncInterval)
 }
 

@@ -72,17 +72,21 @@ func (s *Shard) Stats() (Stats, error) {
 	defer v.release()
 	st := Stats{
 		Index: s.stats.index.get(), Delete: s.stats.delete.get(), IndexFailed: s.stats.failedIndexing.Load(), Gets: s.stats.gets.Load(),
-		Refresh: s.stats.refreshes.get(), Flush: s.stats.flushes.get(), Query: s.stats.queries.get(), Fetch: s.stats.fetches.get(), Translog: s.log.Stats(0), HistoryUUID: s.historyUUID,
-		Writer: s.writer.Stats(), LastSearch: time.Unix(0, s.lastSearch.Load()),
+		Refresh: s.stats.refreshes.get(), Flush: s.stats.flushes.get(), Query: s.stats.queries.get(), Fetch: s.stats.fetches.get(), LastSearch: time.Unix(0, s.lastSearch.Load()),
 	}
-	st.Bytes = st.Writer.Bytes
+	if s.sealed.Load() {
+		s.sealedStats(&st)
+	} else {
+		st.Translog, st.Writer, st.HistoryUUID = s.log.Stats(0), s.writer.Stats(), s.historyUUID
+		st.Bytes = st.Writer.Bytes
+		st.MaxSeqNo, st.Checkpoint = s.seq.get()
+	}
 	for _, l := range v.r.Leaves() {
 		st.Segments++
 		st.Docs += int64(l.Reader.NumDocs())
 		st.Deleted += int64(l.Reader.MaxDoc() - l.Reader.NumDocs())
 	}
-	st.MaxSeqNo, st.Checkpoint = s.seq.get()
-	if c := s.writer.LastCommit(); c != nil {
+	if c := s.lastCommit(); c != nil {
 		st.Generation, st.UserData = c.Generation, c.UserData
 	}
 	return st, nil

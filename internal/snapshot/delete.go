@@ -133,7 +133,7 @@ func refuseDeletion(v *state.View, repo string, ids []repository.SnapshotID) err
 			}
 		}
 	}
-	return nil
+	return refuseUsed(v, repo, ids)
 }
 
 // abort stops a snapshot in progress. It says whether something of it has begun: then it is still finished, as failed, so that

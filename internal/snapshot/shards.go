@@ -161,6 +161,9 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 	if err != nil {
 		return "", none, s.describe(job.Repository, err)
 	}
+	if sh.SearchOnly() {
+		return snapshotRemote(ctx, job, rs, base, begin)
+	}
 	pin, err := sh.Pin(ctx)
 	if err != nil {
 		return "", none, err

@@ -1,0 +1,197 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/cluster"
+	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/repository"
+)
+
+// restorePlan is what a restore is going to make.
+type restorePlan struct {
+	req      RestoreRequest
+	info     *repository.SnapshotInfo
+	entry    repository.SnapshotEntry
+	nodes    []*state.Node
+	failed   map[string]map[int]string // shards that failed in the snapshot, with the reasons
+	indices  []*plannedIndex
+	aliases  map[string]bool // of all indices, renamed
+	global   smileObject
+	warnings []string
+}
+
+type plannedIndex struct {
+	from string // name in the snapshot
+	id   repository.IndexID
+	meta *state.Index
+}
+
+func (p *restorePlan) warn(format string, args ...any) {
+	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
+}
+
+// backing is how the names of indices behind data streams begin.
+const backing = ".ds-"
+
+// choose returns the indices of the snapshot that are asked for. Data streams cannot be kept by the state: one that is asked for
+// by its name is refused; of one that comes with others the indices behind it are restored.
+func (p *restorePlan) choose() ([]string, error) {
+	for _, stream := range p.info.DataStreams {
+		if slices.Contains(p.req.Indices, stream) {
+			return nil, apierr.NotImplemented("the data stream [%s] of snapshot [%s] cannot be restored by this server yet; ask for the indices behind it, [%s%s-*], to restore them as indices",
+				stream, p.req.Snapshot, backing, stream)
+		}
+	}
+	names, err := filterIndices(p.info.Indices, p.req)
+	if err != nil {
+		return nil, err
+	}
+	for _, stream := range p.info.DataStreams {
+		if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, backing+stream+"-") }) {
+			p.warn("the data stream [%s] of the snapshot is not restored: this server keeps none yet; the indices behind it are restored as indices", stream)
+		}
+	}
+	return names, nil
+}
+
+// filterIndices chooses among the snapshot's indices.
+func filterIndices(have []string, req RestoreRequest) ([]string, error) {
+	if len(req.Indices) == 0 || slices.Equal(req.Indices, []string{"_all"}) || slices.Equal(req.Indices, []string{"*"}) {
+		return have, nil
+	}
+	chosen := map[string]bool{}
+	for i, p := range req.Indices {
+		drop := false
+		if rest, ok := strings.CutPrefix(p, "-"); ok && i > 0 {
+			drop, p = true, rest
+		}
+		if i == 0 && strings.HasPrefix(p, "-") { // only exclusions: from everything
+			drop, p = true, p[1:]
+			for _, n := range have {
+				chosen[n] = true
+			}
+		}
+		hit := false
+		for _, n := range have {
+			if p == "_all" || settings.Match(p, n) {
+				hit = true
+				if drop {
+					delete(chosen, n)
+				} else {
+					chosen[n] = true
+				}
+			}
+		}
+		missing := !hit && !drop && !req.IgnoreUnavailable
+		if missing && !strings.Contains(p, "*") || !hit && !drop && req.ForbidNoIndices && strings.Contains(p, "*") {
+			return nil, apierr.New(http.StatusNotFound, "index_not_found_exception", "no such index [%s]", p).With("index", p).With("index_uuid", "_na_")
+		}
+	}
+	out := make([]string, 0, len(chosen))
+	for _, n := range have {
+		if chosen[n] {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// add plans one index: its metadata with the settings of this cluster.
+func (p *restorePlan) add(ctx context.Context, repo *repository.Repository, data *repository.Data, name string) error {
+	entry, err := data.IndexIn(p.entry.SnapshotID, name)
+	if err != nil {
+		return err
+	}
+	if n := len(p.failed[name]); n > 0 && !p.req.Partial {
+		return restoreError(p.req, p.entry.UUID, "index [%s] wasn't fully snapshotted - cannot restore", name)
+	}
+	target, err := p.rename(name)
+	if err != nil {
+		return err
+	}
+	for _, other := range p.indices {
+		if other.meta.Name == target {
+			return apierr.New(http.StatusInternalServerError, "snapshot_restore_exception", "[%s:%s] indices [%s] and [%s] are renamed into the same index [%s]",
+				p.req.Repository, p.req.Snapshot, name, other.from, target)
+		}
+	}
+	m, err := repo.IndexMetadata(ctx, data, p.entry.SnapshotID, name)
+	if err != nil {
+		return err
+	}
+	ix, err := restoredIndex(m)
+	if err != nil {
+		return restoreError(p.req, p.entry.UUID, "%v", err)
+	}
+	if err := cluster.CheckIndexName(target); err != nil {
+		return err
+	}
+	ix.Name = target
+	if err := p.settle(ix); err != nil {
+		return err
+	}
+	if p.req.Remote {
+		p.stayRemote(ix, entry.IndexID)
+	}
+	if err := p.renameAliases(ix); err != nil {
+		return err
+	}
+	p.indices = append(p.indices, &plannedIndex{from: name, id: entry.IndexID, meta: ix})
+	return nil
+}
+
+// rename returns an index's name after the restore. The prefix of an index behind a data stream is not matched.
+func (p *restorePlan) rename(name string) (string, error) {
+	if p.req.RenamePattern == "" || p.req.RenameReplacement == "" {
+		return name, nil
+	}
+	prefix := ""
+	for _, stream := range p.info.DataStreams {
+		if strings.HasPrefix(name, backing+stream+"-") {
+			prefix = backing
+		}
+	}
+	to, err := replaceAll(name[len(prefix):], p.req.RenamePattern, p.req.RenameReplacement)
+	return prefix + to, err
+}
+
+func (p *restorePlan) renameAliases(ix *state.Index) error {
+	if !p.req.IncludeAliases {
+		ix.Aliases = map[string]state.Alias{}
+		return nil
+	}
+	if p.aliases == nil {
+		p.aliases = map[string]bool{}
+	}
+	renamed := map[string]state.Alias{}
+	for name, a := range ix.Aliases {
+		to := name
+		if p.req.RenameAliasPattern != "" && p.req.RenameAliasReplacement != "" {
+			var err error
+			if to, err = replaceAll(name, p.req.RenameAliasPattern, p.req.RenameAliasReplacement); err != nil {
+				return err
+			}
+		}
+		renamed[to] = a
+		p.aliases[to] = true
+	}
+	ix.Aliases = renamed
+	return nil
+}
+
+// checkAliases refuses an index that would have the name of an alias that comes with it.
+func (p *restorePlan) checkAliases() error {
+	for _, r := range p.indices {
+		if p.aliases[r.meta.Name] {
+			return restoreError(p.req, p.entry.UUID, "cannot rename index [%s] into [%s] because of conflict with an alias with the same name", r.from, r.meta.Name)
+		}
+	}
+	return nil
+}
