@@ -81,6 +81,9 @@ func (c *Checker) Check(ctx context.Context, s *repository.Shard, id repository.
 		return err
 	}
 	keys := segmentKeys(s, snap)
+	if done, err := c.checkOld(ctx, dir, keys, found); done || err != nil {
+		return err
+	}
 	report, err := check.Directory(ctx, dir, check.Options{
 		NoChecksums: true, MaxFindings: maxFindings, Access: store.Sequential,
 		Skip: func(segment string) bool { return c.known(keys[segment]) },

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -125,3 +126,25 @@ func (s *Segment) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Check reads all documents, deleted ones included, and finds what cannot be read. It counts as a use of StoredFields.
+func (s *Segment) Check(ctx context.Context) error {
+	for doc := range s.Info.MaxDoc {
+		if doc%256 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		if err := s.stored.Document(doc, skipAll{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipAll wants no value, so that all are read past.
+type skipAll struct{}
+
+func (skipAll) Needs(*lucene.FieldInfo) (lucene.VisitStatus, error) { return lucene.VisitNo, nil }
+
+func (skipAll) Field(*lucene.FieldInfo, lucene.StoredValue) error { return nil }
