@@ -72,6 +72,9 @@ func (s *Secrets) Lookup(name string) (string, bool) {
 // sealedPrefix begins a sealed text.
 const sealedPrefix = "sealed:1:"
 
+// IsSealed tells whether a text is what Seal returns.
+func IsSealed(text string) bool { return strings.HasPrefix(text, sealedPrefix) }
+
 // Seal encrypts a text that is kept under a name outside of the key store. The same text under the same
 // name gives the same result, so that a repeated request changes nothing. A key store is made where the
 // node has none.

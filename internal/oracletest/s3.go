@@ -19,6 +19,15 @@ type S3 struct {
 	SecretKey string
 	Region    string
 	KMSKey    string // of MinIO
+	data      string
+}
+
+// MakeBucket makes a bucket. For MinIO and versitygw one is a folder.
+func (s *S3) MakeBucket(t testing.TB, name string) {
+	t.Helper()
+	if err := os.Mkdir(filepath.Join(s.data, name), 0o755); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // S3Server starts an S3 server of a kind that shared/s3 knows, such as "minio" or "versitygw", and stops
@@ -28,7 +37,7 @@ func S3Server(t testing.TB, kind string, env ...string) *S3 {
 	t.Helper()
 	data := t.TempDir()
 	ep := startS3(t, kind, []string{"--data", data}, env)
-	return &S3{Endpoint: ep, AccessKey: "testaccess", SecretKey: "testsecret123", Region: "us-east-1", KMSKey: "testkey"}
+	return &S3{Endpoint: ep, AccessKey: "testaccess", SecretKey: "testsecret123", Region: "us-east-1", KMSKey: "testkey", data: data}
 }
 
 // FaultProxy starts a proxy in front of a store that fails as it is told through POST /__faults, and

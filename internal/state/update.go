@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/varve-search/varve/internal/keystore"
 	"github.com/varve-search/varve/internal/settings"
 )
 
@@ -109,7 +110,7 @@ func checkRecord(r Record) error {
 	}
 	for _, s := range all {
 		for name := range s {
-			if settings.IsSecret(name) {
+			if text, _ := s.Get(name); settings.IsSecret(name) && !keystore.IsSealed(text) {
 				return &SecretError{Setting: name, Record: kinds[r.kind()].folder + " [" + r.name() + "]"}
 			}
 		}
