@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"strings"
 
@@ -25,6 +26,9 @@ func (p *restorePlan) translate(m *repository.IndexMetadata) (*repository.IndexM
 	next, warnings, err := migrate.Index(m)
 	if err != nil {
 		return nil, restoreError(p.req, p.entry.UUID, "%v", err)
+	}
+	if p.req.Remote && next != m {
+		return nil, restoreError(p.req, p.entry.UUID, "index [%s] cannot be searched in its repository: it is of a version whose segments have to be indexed again", m.Name)
 	}
 	p.warnings = append(p.warnings, warnings...)
 	return next, nil
@@ -85,6 +89,10 @@ func (s *Service) restoreOld(ctx context.Context, r *state.ShardRouting, src *st
 	}
 	s.log.Info("a shard's segments are too old to be opened; its documents are indexed again", "index", index, "shard", r.Shard, "snapshot", src.Snapshot)
 	if err := migrate.Shard(ctx, dir, dst, cfg, opts); err != nil {
+		var refused *migrate.RefusedError
+		if errors.As(err, &refused) {
+			err = &cluster.PermanentError{Err: err}
+		}
 		return true, err
 	}
 	c := rec.Files.Counts()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/migrate"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/repository"
@@ -106,6 +107,9 @@ func (s *Service) Restore(ctx context.Context, req RestoreRequest) (*RestoreResu
 			return nil, s.describe(req.Repository, err)
 		}
 	}
+	if plan.global, err = plan.translateGlobal(plan.global); err != nil {
+		return nil, err
+	}
 	if err := s.checkSpace(ctx, o.repo, plan); err != nil {
 		return nil, err
 	}
@@ -116,6 +120,9 @@ func (s *Service) Restore(ctx context.Context, req RestoreRequest) (*RestoreResu
 func restorable(req RestoreRequest, entry repository.SnapshotEntry, info *repository.SnapshotInfo) error {
 	if repository.WriteVersion.Before(info.Version) && (info.Version.Major != repository.WriteVersion.Major || info.Version.Minor > repository.WriteVersion.Minor) {
 		return restoreError(req, entry.UUID, "the snapshot was created with OpenSearch version [%s] which is higher than the version of this node [%s]", info.Version, repository.WriteVersion)
+	}
+	if err := migrate.CheckVersion("snapshot", info.Version); err != nil {
+		return restoreError(req, entry.UUID, "%v", err)
 	}
 	if info.State != repository.StateSuccess && info.State != repository.StatePartial {
 		return restoreError(req, entry.UUID, "unsupported snapshot state [%s]", info.State)

@@ -126,6 +126,9 @@ func (p *restorePlan) add(ctx context.Context, repo *repository.Repository, data
 	if err != nil {
 		return err
 	}
+	if m, err = p.translate(m); err != nil {
+		return err
+	}
 	ix, err := restoredIndex(m)
 	if err != nil {
 		return restoreError(p.req, p.entry.UUID, "%v", err)

@@ -122,6 +122,9 @@ func (s *Service) RestoreShard(ctx context.Context, job cluster.RestoreJob) erro
 	if err != nil {
 		return err
 	}
+	if done, err := s.restoreOld(ctx, job.Routing, &job.Source, rs, snap.Files, d, job.Recovery); done || err != nil {
+		return err
+	}
 	if err := clearCommits(d, snap.Files); err != nil {
 		return err
 	}
