@@ -3,6 +3,7 @@ package repotool
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,13 +69,9 @@ func checkDiff(t *testing.T, docs, a, b string, out []byte) int {
 	changes := map[string]map[string]string{} // index, id, change
 	n := 0
 	for line := range bytes.Lines(out) {
-		var l struct {
-			DiffLine
-			DiffIndex
-			Change string `json:"change"`
-			Index  string `json:"index"`
-		}
-		if err := json.Unmarshal(line, &l); err != nil {
+		var l DiffLine
+		var sum DiffIndex
+		if err := errors.Join(json.Unmarshal(line, &l), json.Unmarshal(line, &sum)); err != nil {
 			t.Fatal(err)
 		}
 		if changes[l.Index] == nil {
@@ -114,8 +111,8 @@ func checkDiff(t *testing.T, docs, a, b string, out []byte) int {
 				t.Errorf("%s to %s, %s: [%s] is %q and should be nothing", a, b, l.Index, id, c)
 			}
 		}
-		if l.Identical == 0 && l.Unchanged != unchanged {
-			t.Errorf("%s to %s, %s: %d unchanged, want %d", a, b, l.Index, l.Unchanged, unchanged)
+		if sum.Identical == 0 && sum.Unchanged != unchanged {
+			t.Errorf("%s to %s, %s: %d unchanged, want %d", a, b, l.Index, sum.Unchanged, unchanged)
 		}
 		if t.Failed() {
 			t.FailNow()

@@ -1,0 +1,128 @@
+package repository
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/varve-search/varve/blob"
+)
+
+// apply does what was planned: copies of the pointers, then what the new root refers to, then the root, and last the
+// pointers that are taken away.
+func (p *repairer) apply(ctx context.Context, now time.Time) error {
+	if err := p.r.checkBase(ctx, p.base); err != nil {
+		return err
+	}
+	p.report.Backup = p.path(backupDir, now.UTC().Format("20060102T150405Z")+"-"+NewUUID()[:6])
+	if p.base != NoGeneration && !p.rebuilt && p.swing {
+		p.copies = append(p.copies, pointer{p.r.root, p.r.opts.BasePath, rootName(p.base)})
+	}
+	if p.swing {
+		p.copies = append(p.copies, pointer{p.r.root, p.r.opts.BasePath, "index.latest"})
+	}
+	if err := p.backUp(ctx); err != nil {
+		return err
+	}
+	for _, w := range p.writes {
+		tree, err := w.tree()
+		if err == nil {
+			err = p.r.writeFrame(ctx, w.c, w.name, w.codec, tree)
+		}
+		if err != nil {
+			return fmt.Errorf("write [%s]: %w", join(w.path, w.name), err)
+		}
+	}
+	done := p.data
+	if p.swing {
+		var err error
+		if done, err = p.swingRoot(ctx); err != nil {
+			return err
+		}
+	}
+	if p.kept == 0 {
+		p.report.Backup = "" // all that is replaced was missing
+	}
+	p.report.Data, p.report.Applied = done, true
+	ctx = context.WithoutCancel(ctx)
+	for _, ptr := range p.removes {
+		if err := ptr.c.DeleteBatch(ctx, []string{ptr.name}); err != nil {
+			p.report.Warnings = append(p.report.Warnings, fmt.Errorf("take away [%s]: %w", join(ptr.path, ptr.name), err))
+		}
+	}
+	return nil
+}
+
+// backUp copies the pointers into a folder of the repository, under their own paths.
+func (p *repairer) backUp(ctx context.Context) error {
+	done := map[string]bool{}
+	for _, ptr := range p.copies {
+		path := join(ptr.path, ptr.name)
+		if done[path] {
+			continue
+		}
+		done[path] = true
+		b, err := blob.ReadAll(ctx, ptr.c, ptr.name, p.r.opts.MaxMetadata)
+		if blob.KindOf(err) == blob.KindNotFound && err != nil {
+			continue // it is missing, which is why it is replaced
+		}
+		if err != nil {
+			return fmt.Errorf("keep a copy of [%s]: %w", path, err)
+		}
+		below := strings.TrimPrefix(strings.TrimPrefix(ptr.path, p.r.opts.BasePath), "/")
+		c, err := p.r.store.Container(join(p.report.Backup, below))
+		if err == nil {
+			err = putBytes(ctx, c, ptr.name, b, blob.PutOptions{IfAbsent: true})
+		}
+		if err != nil {
+			return fmt.Errorf("keep a copy of [%s]: %w", path, err)
+		}
+		p.kept++
+	}
+	return nil
+}
+
+// swingRoot makes the repaired root the newest one.
+func (p *repairer) swingRoot(ctx context.Context) (*Data, error) {
+	if p.base != NoGeneration {
+		done, warnings, err := p.r.swing(ctx, p.base, p.data, false)
+		p.report.Warnings = append(p.report.Warnings, warnings...)
+		return done, err
+	}
+	// There is no root to start from. The new one goes above the generation that index.latest remembers, because nodes that
+	// have the repository registered never go back behind a generation that they have seen.
+	content, err := p.data.encode()
+	if err != nil {
+		return nil, fmt.Errorf("write the root: %w", err)
+	}
+	gen := p.newGeneration()
+	if err := putBytes(ctx, p.r.root, rootName(gen), content, blob.PutOptions{IfAbsent: true}); err != nil {
+		return nil, fmt.Errorf("write the root: %w", err)
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := putBytes(ctx, p.r.root, "index.latest", binary.BigEndian.AppendUint64(nil, uint64(gen)), blob.PutOptions{}); err != nil {
+		p.report.Warnings = append(p.report.Warnings, fmt.Errorf("write index.latest: %w", err))
+	}
+	newest, err := p.r.LatestGeneration(ctx)
+	if err != nil {
+		p.report.Warnings = append(p.report.Warnings, err)
+	} else if newest != gen {
+		return nil, &ConcurrentModificationError{Expected: gen, Found: newest}
+	}
+	done := *p.data
+	done.Generation = gen
+	return &done, nil
+}
+
+// commitGeneration takes N out of segments_N, where it stands in base 36.
+func commitGeneration(name string) (int64, bool) {
+	text, ok := strings.CutPrefix(name, "segments_")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(text, 36, 64)
+	return n, err == nil
+}
