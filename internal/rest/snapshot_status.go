@@ -27,7 +27,7 @@ func (a *API) snapshotStatus(r *Request) (*Response, error) {
 			return nil, apierr.RepositoryMissing(repo)
 		}
 		list = a.Snapshots.Current(repo)
-	} else if list, err = a.Snapshots.Status(r.Context(), repo, snaps, ignore); err != nil {
+	} else if list, err = a.Snapshots.Status(r.Context(), repo, snaps, r.List("index"), ignore); err != nil {
 		return nil, err
 	}
 	out := []any{}

@@ -33,6 +33,7 @@ func (a *API) routeSnapshots(rt *Router) {
 	rt.Handle("GET", "/_snapshot/_status", a.snapshotStatus)
 	rt.Handle("GET", "/_snapshot/{repository}/_status", a.snapshotStatus)
 	rt.Handle("GET", "/_snapshot/{repository}/{snapshot}/_status", a.snapshotStatus)
+	rt.Handle("GET", "/_snapshot/{repository}/{snapshot}/{index}/_status", a.snapshotStatus)
 }
 
 // managerTimeout reads the time to wait for the manager, under its name now and before.

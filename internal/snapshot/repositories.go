@@ -22,6 +22,8 @@ type opened struct {
 	record *state.Repository
 	store  blob.Container
 	repo   *repository.Repository
+	infos  *cache[*repository.SnapshotInfo]
+	shards *cache[map[int]ShardStatus] // by snapshot UUID and index id
 }
 
 func repositoryError(name, format string, args ...any) *apierr.Error {
@@ -225,7 +227,7 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 	if err != nil {
 		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
 	}
-	return &opened{record: rec, store: c, repo: r}, nil
+	return &opened{record: rec, store: c, repo: r, infos: newCache[*repository.SnapshotInfo](cacheBytes), shards: newCache[map[int]ShardStatus](cacheBytes)}, nil
 }
 
 // openStore opens where a repository's blobs are.
