@@ -41,6 +41,9 @@ type Context struct {
 	// WideSort is set for indices from before OpenSearch 2.7: small integers sort as longs there, which shows where
 	// documents lack a value.
 	WideSort bool
+	// From3 is set for indices that OpenSearch 3 created: they are scored as it does, keywords with a constant and text by
+	// BM25 without the factor that 2.x has.
+	From3 bool
 	// TermsLookup fetches the values of a field of a document for a terms query; nil: such queries are refused.
 	TermsLookup func(l TermsLookup) ([]any, error)
 
@@ -70,9 +73,17 @@ func NewContext(m *mapping.Mapping, index, uuid string, aliases []string, s sett
 		return nil, err
 	}
 	c.DefaultFields = s.List("index.query.default_field")
-	c.WideSort = before27(s.GetOr("index.version.created", ""))
+	created := s.GetOr("index.version.created", "")
+	c.WideSort, c.From3 = before27(created), since3(created)
 	c.Similarities, err = ParseSimilarities(s)
 	return c, err
+}
+
+// since3 tells whether the id of a version is that of OpenSearch 3 or newer.
+func since3(id string) bool {
+	n, err := strconv.Atoi(id)
+	const mask, v3 = 1 << 27, 3000000
+	return err == nil && n&mask != 0 && n&^mask >= v3
 }
 
 // before27 tells whether the id of a version is that of Elasticsearch, or of OpenSearch before 2.7.
@@ -101,6 +112,9 @@ func (c *Context) Similarity(field string) search.Similarity {
 	name := ""
 	if f := c.Mapping.Field(field); f != nil {
 		name = f.Similarity()
+		if c.From3 && (f.Kind() == mapping.KindKeyword || f.Kind() == mapping.KindFlatObject) {
+			name = "boolean"
+		}
 	}
 	switch name {
 	case "":
@@ -108,10 +122,15 @@ func (c *Context) Similarity(field string) search.Similarity {
 	case "boolean":
 		return search.BooleanSimilarity{}
 	}
-	if s := c.Similarities[name]; s != nil {
-		return s
+	s := c.Similarities[name]
+	if s == nil {
+		s = search.DefaultSimilarity
 	}
-	return search.DefaultSimilarity
+	if bm25, ok := s.(search.BM25); ok && c.From3 {
+		bm25.Legacy = false
+		return bm25
+	}
+	return s
 }
 
 // Filtered restricts a query to root documents, where the mapping has nested ones, and to what filters match (nil ones

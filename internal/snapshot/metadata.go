@@ -53,7 +53,7 @@ func indexMetadata(ix *state.Index) (*repository.IndexMetadata, error) {
 	for _, k := range ix.Settings.Keys() {
 		switch v := ix.Settings[k].(type) {
 		case string:
-			set.Set(k, v)
+			set.Set(k, lowered(k, v))
 		case []string:
 			list := make([]any, len(v))
 			for i, s := range v {

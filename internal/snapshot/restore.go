@@ -118,8 +118,8 @@ func (s *Service) Restore(ctx context.Context, req RestoreRequest) (*RestoreResu
 
 // restorable refuses snapshots of newer versions, and those that did not end.
 func restorable(req RestoreRequest, entry repository.SnapshotEntry, info *repository.SnapshotInfo) error {
-	if repository.WriteVersion.Before(info.Version) && (info.Version.Major != repository.WriteVersion.Major || info.Version.Minor > repository.WriteVersion.Minor) {
-		return restoreError(req, entry.UUID, "the snapshot was created with OpenSearch version [%s] which is higher than the version of this node [%s]", info.Version, repository.WriteVersion)
+	if tooNew(info.Version) {
+		return restoreError(req, entry.UUID, "the snapshot was created with OpenSearch version [%s] which is higher than the version of this node [%s] and than [%s], the newest that it reads", info.Version, repository.WriteVersion, newestReadText())
 	}
 	if err := migrate.CheckVersion("snapshot", info.Version); err != nil {
 		return restoreError(req, entry.UUID, "%v", err)

@@ -137,6 +137,9 @@ func (p *restorePlan) add(ctx context.Context, repo *repository.Repository, data
 		return err
 	}
 	ix.Name = target
+	if err := p.fromNewer(ix); err != nil {
+		return err
+	}
 	if err := p.settle(ix); err != nil {
 		return err
 	}

@@ -155,7 +155,10 @@ func (s *Service) download(ctx context.Context, dl *transfer.Download) error {
 		return ctx.Err()
 	}
 	defer release()
-	return dl.Run(ctx)
+	if err := dl.Run(ctx); err != nil {
+		return err
+	}
+	return s.rewriteNewer(ctx, dl.Dir)
 }
 
 // earlyAfter is how long files arrive before the index is opened over the repository: small ones are there sooner.
@@ -164,7 +167,7 @@ const earlyAfter = 200 * time.Millisecond
 // early lets the shard be searched while its files arrive. The function that it returns is to be called when they are there, or
 // failed to come; it says whether the shard was opened.
 func (s *Service) early(ctx context.Context, job cluster.RestoreJob, o *opened, rs *repository.Shard, snap *repository.ShardSnapshot, local store.Directory, dl *transfer.Download) (stop func(error) bool) {
-	if job.Early == nil || !s.instant() {
+	if job.Early == nil || !s.instant() || rewritten(job.Source) {
 		return func(error) bool { return false }
 	}
 	blocks, err := s.node.Blocks()
