@@ -141,6 +141,7 @@ func (ix *Index) recover(ctx context.Context, r *state.ShardRouting, meta *state
 		ix.node.log.Warn("a shard could not be recovered", "index", meta.Name, "shard", r.Shard, "error", err)
 	} else {
 		s.recovery.Enter(StageDone)
+		ix.node.work.Go(func() { ix.watch(r.Shard, s, sh) })
 	}
 	if rerr := ix.report(ctx, r, s.allocation, err); rerr != nil && ctx.Err() == nil {
 		ix.node.log.Error("a shard's state could not be recorded", "index", meta.Name, "shard", r.Shard, "error", rerr)

@@ -47,6 +47,7 @@ type Shard struct {
 	closed  atomic.Bool
 	failure atomic.Pointer[error]
 	stop    chan struct{}
+	failed  chan struct{} // closed when failure is set
 	work    sync.WaitGroup
 	ctx     context.Context //nolint:containedctx // of the shard's own goroutines
 	cancel  context.CancelFunc
@@ -119,7 +120,7 @@ func open(ctx context.Context, cfg Config, mode Mode) (_ *Shard, err error) {
 }
 
 func newShard(ctx context.Context, cfg Config) *Shard {
-	s := &Shard{cfg: cfg, keys: newKeyLock(), versions: newVersionMap(), stop: make(chan struct{}), refreshCh: make(chan struct{})}
+	s := &Shard{cfg: cfg, keys: newKeyLock(), versions: newVersionMap(), stop: make(chan struct{}), failed: make(chan struct{}), refreshCh: make(chan struct{})}
 	s.refreshed.L = &sync.Mutex{}
 	s.tuning.Store(&cfg.Tuning)
 	s.lastWrite.Store(nowNanos())
@@ -287,6 +288,7 @@ func (s *Shard) leave() {
 // fail keeps the first error after which nothing of the shard can be trusted but what is on disk.
 func (s *Shard) fail(err error) error {
 	if s.failure.CompareAndSwap(nil, &err) {
+		close(s.failed)
 		s.cfg.Log.Error("a shard failed; it must be opened again", "index", s.cfg.Index, "shard", s.cfg.ID, "error", err)
 	}
 	return s.engineFailed(err)
@@ -299,6 +301,12 @@ func (s *Shard) Failure() error {
 	}
 	return nil
 }
+
+// Failed is closed when the shard fails.
+func (s *Shard) Failed() <-chan struct{} { return s.failed }
+
+// Closed is closed when the shard begins to close.
+func (s *Shard) Closed() <-chan struct{} { return s.stop }
 
 // Close commits and closes the shard.
 func (s *Shard) Close(ctx context.Context) error { return s.close(ctx, true) }
