@@ -23,6 +23,8 @@ type Config struct {
 	Restorer Restorer // may be set until Start
 	Settings settings.Settings
 	Log      *slog.Logger
+	// DiskSpace, if set, tells size and free bytes of the file system of a folder in place of DiskSpace of this package.
+	DiskSpace func(path string) (total, available int64)
 	// IndexBuffer is the memory, in bytes, that the buffers of all shards may take together.
 	IndexBuffer int64
 }
@@ -56,6 +58,15 @@ func (n *Node) SetRestorer(r Restorer) { n.cfg.Restorer = r }
 
 // DataPath returns the folder of this node's data.
 func (n *Node) DataPath() string { return n.cfg.DataPath }
+
+// DiskSpace returns the size of the file system that holds this node's data, and what is left of it, in bytes; zeros where it
+// cannot be told.
+func (n *Node) DiskSpace() (total, available int64) {
+	if n.cfg.DiskSpace != nil {
+		return n.cfg.DiskSpace(n.cfg.DataPath)
+	}
+	return DiskSpace(n.cfg.DataPath)
+}
 
 // Store returns the cluster state.
 func (n *Node) Store() *state.Store { return n.store }

@@ -47,7 +47,7 @@ var _ snapshotdir.Blocks = (*blockcache.Cache)(nil)
 func (n *Node) cacheSize() (int64, error) {
 	const key = "node.search.cache.size"
 	text := strings.TrimSpace(n.cfg.Settings.GetOr(key, ""))
-	total, _ := DiskSpace(n.cfg.DataPath)
+	total, _ := n.DiskSpace()
 	if text == "" || text == "0" {
 		if total == 0 {
 			return 1 << 30, nil

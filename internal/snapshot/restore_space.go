@@ -14,9 +14,6 @@ import (
 	"github.com/varve-search/varve/repository"
 )
 
-// diskSpace is cluster.DiskSpace, but in tests.
-var diskSpace = cluster.DiskSpace
-
 // spaceRequests is how many lists of files are read at once.
 const spaceRequests = 16
 
@@ -25,7 +22,7 @@ func (s *Service) checkSpace(ctx context.Context, repo *repository.Repository, p
 	if p.req.Remote {
 		return nil
 	}
-	total, free := diskSpace(s.node.DataPath())
+	total, free := s.node.DiskSpace()
 	if total == 0 { // it cannot be told
 		return nil
 	}
