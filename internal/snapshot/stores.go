@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/blob"
+	_ "github.com/varve-search/varve/blob/oss" // type oss
 	_ "github.com/varve-search/varve/blob/s3"  // type s3
 	_ "github.com/varve-search/varve/blob/url" // type url
 	"github.com/varve-search/varve/internal/apierr"
