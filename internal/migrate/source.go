@@ -45,19 +45,31 @@ func commitOf(dir store.Directory) (*segments.Infos, string, error) {
 	return infos, name, err
 }
 
-// NeedsIndexing tells whether a directory has a segment of Lucene 5 to 8, or nothing but a commit of theirs, so that it cannot
-// be opened as it is.
+// NeedsIndexing tells whether a directory cannot be gone on with as it is: it has a segment of Lucene 8 or older, or began with one, which
+// Lucene remembers for the life of an index and our writer refuses, as OpenSearch 3 does.
 func NeedsIndexing(dir store.Directory) (bool, error) {
 	infos, _, err := commitOf(dir)
 	if err != nil {
 		return false, fmt.Errorf("look for old segments: %w", err)
 	}
-	return old(infos), nil
+	return began(infos), nil
 }
 
 // OldCommit is NeedsIndexing by the content of segments_N alone; name is that of the file.
 func OldCommit(name string, content []byte) (bool, error) {
 	infos, err := legacy.ParseCommit(store.NewBytesInput(name, content), name)
+	if err != nil {
+		return false, fmt.Errorf("look for old segments: %w", err)
+	}
+	return began(infos), nil
+}
+
+func began(infos *segments.Infos) bool { return infos.IndexCreatedMajor < 9 || old(infos) }
+
+// HasOldSegments tells whether a directory has a segment of Lucene 8 or older, or is of such a version and has none at all, so that it
+// cannot be opened.
+func HasOldSegments(dir store.Directory) (bool, error) {
+	infos, _, err := commitOf(dir)
 	if err != nil {
 		return false, fmt.Errorf("look for old segments: %w", err)
 	}

@@ -27,7 +27,7 @@ func (e *exporter) oldShard(r *Repo, id repository.SnapshotID, ix repository.Ind
 	if err != nil {
 		return false, nil //nolint:nilerr // as above
 	}
-	if old, err := migrate.NeedsIndexing(dir); err != nil || !old {
+	if old, err := migrate.HasOldSegments(dir); err != nil || !old {
 		return err != nil, err
 	}
 	if e.raw != nil {
