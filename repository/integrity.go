@@ -3,7 +3,26 @@ package repository
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 )
+
+// VerifyProgress is how far Verify has come. It may be read while it runs.
+type VerifyProgress struct {
+	Generation                          atomic.Int64 // of the root; set when it was read
+	Snapshots, TotalSnapshots           atomic.Int64
+	Indices, TotalIndices               atomic.Int64
+	IndexSnapshots, TotalIndexSnapshots atomic.Int64 // pairs of an index and a snapshot that has it
+	Blobs                               atomic.Int64 // of data
+}
+
+func (p *VerifyProgress) start(d *Data) {
+	p.Generation.Store(d.Generation)
+	p.TotalSnapshots.Store(int64(len(d.Snapshots)))
+	p.TotalIndices.Store(int64(len(d.Indices)))
+	for _, i := range d.Indices {
+		p.TotalIndexSnapshots.Add(int64(len(i.Snapshots)))
+	}
+}
 
 // How much of a snapshot can be restored.
 const (
@@ -18,6 +37,7 @@ type Restorability struct {
 	State    State
 	// Restorable is RestorableFull, RestorablePartial or RestorableNone.
 	Restorable string
+	Indices    []string
 	// Shards are those that the snapshot should have, Lost those that cannot be restored.
 	Shards, Lost int
 	Parts        []LostPart
@@ -47,6 +67,7 @@ func (v *verifier) restorable() []Restorability {
 		slices.SortFunc(r.Parts, func(a, b LostPart) int { return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Shard, b.Shard)) })
 		for _, i := range v.data.SnapshotIndices(s.SnapshotID) {
 			n := len(i.Generations)
+			r.Indices = append(r.Indices, i.Name)
 			r.Shards += n
 			lost := map[int]bool{}
 			for _, p := range r.Parts {

@@ -31,7 +31,7 @@ diff --exit-code), 2 the command could not run.`,
 	}
 	repo.PersistentFlags().Bool("json", false, "print JSON, for scripts")
 	repo.PersistentFlags().Bool("no-progress", false, "show no progress")
-	repo.AddCommand(repoLs(), repoShow(), repoDu(), repoVerify(), repoCat(), repoExport(), repoDiff(), repoCp(), repoExtract(), repoPrune(), repoRepair())
+	repo.AddCommand(repoLs(), repoShow(), repoDu(), repoVerify(), repoCat(), repoExport(), repoDiff(), repoCp(), repoExtract(), repoPrune(), repoRepair(), repoOpen())
 	return repo
 }
 

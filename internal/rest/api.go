@@ -33,6 +33,7 @@ func NewRouter(s Services) *Router {
 	a := &API{s}
 	rt := &Router{}
 	a.routeSnapshots(rt)
+	a.routeIntegrity(rt)
 	a.routeDocuments(rt)
 	a.routeSearch(rt)
 	a.routeIndices(rt)

@@ -201,6 +201,10 @@ func (s *Server) write(w http.ResponseWriter, req *Request, resp *Response) {
 	for k, v := range resp.Headers {
 		h.Set(k, v)
 	}
+	if resp.Stream != nil {
+		s.stream(w, req, resp)
+		return
+	}
 	var data []byte
 	switch {
 	case resp.NoContent:
@@ -230,4 +234,27 @@ func (s *Server) write(w http.ResponseWriter, req *Request, resp *Response) {
 	if req.HTTP.Method != http.MethodHead {
 		_, _ = w.Write(data) // the client is gone if this fails
 	}
+}
+
+// stream sends an answer piece by piece.
+func (s *Server) stream(w http.ResponseWriter, req *Request, resp *Response) {
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.WriteHeader(resp.Status)
+	if err := resp.Stream(flushing{w, http.NewResponseController(w)}); err != nil && req.HTTP.Context().Err() == nil {
+		s.log.Warn("an answer ended early", "path", req.HTTP.URL.Path, "error", err)
+	}
+}
+
+// flushing sends each piece at once.
+type flushing struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func (f flushing) Write(b []byte) (int, error) {
+	n, err := f.w.Write(b)
+	if err == nil {
+		err = f.rc.Flush()
+	}
+	return n, err
 }

@@ -1,0 +1,187 @@
+package repotool
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	blobfs "github.com/varve-search/varve/blob/fs"
+	"github.com/varve-search/varve/internal/node"
+	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/repository"
+)
+
+// ServeOptions of Serve.
+type ServeOptions struct {
+	Location string
+	Snapshot string // "" takes the newest that is not FAILED
+	Indices  []string
+	// Port to listen on; 0 takes a free one.
+	Port    int
+	Version string // of this program
+	Log     *slog.Logger
+}
+
+// Served says where a repository is served.
+type Served struct {
+	URL        string   `json:"url"`
+	Snapshot   string   `json:"snapshot"`
+	Indices    []string `json:"indices"`
+	Repository string   `json:"repository"` // its name in the server
+}
+
+// servedAs is the name that the repository has in the server.
+const servedAs = "repo"
+
+// stopServer is how long the server may take to stop.
+const stopServer = 20 * time.Second
+
+// Serve starts a server on a temporary folder with the repository registered read-only, and the indices of a snapshot
+// readable where they lie: nothing of them is copied beforehand. It prints where it answers, ready is called (if it is set), and
+// when ctx ends everything is taken away.
+func Serve(ctx context.Context, p *Printer, o ServeOptions, ready func(Served)) (err error) {
+	r, err := Open(ctx, o.Location)
+	if err != nil {
+		return err
+	}
+	snapshot, err := r.newest(ctx, o.Snapshot)
+	if err != nil {
+		return err
+	}
+	c, err := container(ctx, o.Location, true)
+	if err != nil {
+		return err
+	}
+	folder, ok := c.(*blobfs.Container)
+	if !ok {
+		return fmt.Errorf("open %s: only repositories in a folder (fs:PATH) are served by this command; for others start `varve serve` and register the repository", o.Location)
+	}
+	data, err := os.MkdirTemp("", "varve-open-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
+	cfg := settings.Settings{"path.data": data, "path.repo": folder.Dir(), "http.port": fmt.Sprint(o.Port), "cluster.name": "varve-open", "node.name": "varve-open"}
+	s, err := node.Start(ctx, cfg, o.Version, o.Log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopServer)
+		defer cancel()
+		err = errors.Join(err, s.Stop(stopCtx))
+	}()
+	out := Served{URL: s.URL(), Snapshot: snapshot.Name, Repository: servedAs, Indices: []string{}}
+	if err := mount(ctx, s.URL(), folder.Dir(), snapshot.Name, o.Indices); err != nil {
+		return err
+	}
+	chosen, err := r.chooseIndices(snapshot, o.Indices)
+	if err != nil {
+		return err
+	}
+	for _, ix := range chosen {
+		out.Indices = append(out.Indices, ix.Name)
+	}
+	if err := p.served(&out, len(o.Indices) == 0); err != nil {
+		return err
+	}
+	if ready != nil {
+		ready(out)
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.Failed():
+		return err
+	}
+}
+
+func (p *Printer) served(s *Served, all bool) error {
+	if p.JSON {
+		return p.object(s)
+	}
+	index := "INDEX"
+	if len(s.Indices) > 0 {
+		index = s.Indices[0]
+	}
+	what := plural(len(s.Indices), "index", "indices")
+	if all {
+		what = "all " + what
+	}
+	return p.printf(`%s
+shows %s of snapshot %s, read-only. Ctrl-C ends it and leaves nothing behind.
+
+  curl '%s/_cat/indices?v'
+  curl '%s/%s/_search?size=3&pretty'
+  curl '%s/_snapshot/%s/_all?pretty'
+`, p.paint(green, s.URL), what, s.Snapshot, s.URL, s.URL, url.PathEscape(index), s.URL, s.Repository)
+}
+
+// newest returns the snapshot of that name, or the newest of which something can be restored.
+func (r *Repo) newest(ctx context.Context, name string) (repository.SnapshotID, error) {
+	if name != "" {
+		s, err := r.Data.Snapshot(name)
+		return s.SnapshotID, err
+	}
+	infos, err := r.ListSnapshots(ctx, r.Data)
+	if err != nil {
+		return repository.SnapshotID{}, err
+	}
+	var best *repository.SnapshotInfo
+	for _, i := range infos {
+		if i.State != repository.StateSuccess && i.State != repository.StatePartial {
+			continue
+		}
+		if best == nil || i.StartTime >= best.StartTime {
+			best = i
+		}
+	}
+	if best == nil {
+		return repository.SnapshotID{}, fmt.Errorf("%s has no snapshot of which something could be restored", r.Location)
+	}
+	return best.SnapshotID, nil
+}
+
+// mount registers the repository and restores a snapshot in place.
+func mount(ctx context.Context, base, dir, snapshot string, indices []string) error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	call := func(method, path string, body any) error {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(b))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		if err == nil && res.StatusCode/100 != 2 {
+			err = fmt.Errorf("%s %s: %s: %s", method, path, res.Status, text)
+		}
+		return err
+	}
+	if err := call("PUT", "/_snapshot/"+servedAs, map[string]any{"type": "fs", "settings": map[string]any{"location": dir, "readonly": true}}); err != nil {
+		return err
+	}
+	want := "*"
+	if len(indices) > 0 {
+		want = strings.Join(indices, ",")
+	}
+	return call("POST", "/_snapshot/"+servedAs+"/"+url.PathEscape(snapshot)+"/_restore?wait_for_completion=true",
+		map[string]any{"indices": want, "include_global_state": false, "partial": true, "storage_type": "remote_snapshot"})
+}
