@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -57,6 +58,9 @@ func (p *restorePlan) fromNewer(ix *state.Index) error {
 	if !newer(p.info.Version) {
 		return nil
 	}
+	if err := p.dropNewMetadata(ix); err != nil {
+		return err
+	}
 	m, err := parseObject(ix.Mapping)
 	if err != nil || m == nil {
 		return err
@@ -66,6 +70,35 @@ func (p *restorePlan) fromNewer(ix *state.Index) error {
 		ix.Mapping, err = rawJSON(m)
 	}
 	return err
+}
+
+// internals are parts of index metadata that OpenSearch 3 has, and makes again where they are missing.
+var internals = []string{"primary_terms_map", "split_shards_metadata"}
+
+// dropNewMetadata takes away the parts of an index's metadata that are new in OpenSearch 3. 2.19 takes an unknown part for a map
+// of strings, and refuses an index where it is something else.
+func (p *restorePlan) dropNewMetadata(ix *state.Index) error {
+	for _, name := range slices.Sorted(maps.Keys(ix.Custom)) {
+		o, err := parseObject(ix.Custom[name])
+		if err != nil || o == nil {
+			return err
+		}
+		if name == "split_shards_metadata" {
+			children, _ := o.Get("root_shards_to_all_children")
+			if c, ok := children.(*smile.Object); ok && c.Len() > 0 {
+				return restoreError(p.req, p.entry.UUID, "index [%s] has shards that OpenSearch [%s] split in place; this node cannot restore those", ix.Name, p.info.Version)
+			}
+		}
+		plain := !slices.ContainsFunc(o.Members, func(m smile.Member) bool { _, ok := m.Value.(string); return !ok })
+		if plain && !slices.Contains(internals, name) {
+			continue
+		}
+		if !slices.Contains(internals, name) && name != "ingestion_status" {
+			p.warn("the metadata [%s] of index [%s] is not known here and was left out", name, ix.Name)
+		}
+		delete(ix.Custom, name)
+	}
+	return nil
 }
 
 func newestReadText() string { return fmt.Sprintf("%d.%d", newestRead.Major, newestRead.Minor) }
