@@ -165,6 +165,10 @@ func readParsed[T any](ctx context.Context, r *Repository, c blob.Container, pat
 }
 
 func (r *Repository) writeFrame(ctx context.Context, c blob.Container, name, codec string, v *smile.Object) error {
+	return r.putFrame(ctx, c, name, codec, v, blob.PutOptions{})
+}
+
+func (r *Repository) putFrame(ctx context.Context, c blob.Container, name, codec string, v *smile.Object, opts blob.PutOptions) error {
 	b, err := encodeFrame(codec, v, r.opts.Compression)
 	if err != nil {
 		return fmt.Errorf("write [%s]: %w", name, err)
@@ -172,7 +176,7 @@ func (r *Repository) writeFrame(ctx context.Context, c blob.Container, name, cod
 	if int64(len(b)) > r.opts.MaxMetadata {
 		return fmt.Errorf("write [%s]: %d bytes are more than the limit of metadata", name, len(b))
 	}
-	return putBytes(ctx, c, name, b, blob.PutOptions{})
+	return putBytes(ctx, c, name, b, opts)
 }
 
 // SnapshotInfo reads what the repository records of a snapshot.

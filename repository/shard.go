@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -345,36 +346,56 @@ type NewShardSnapshot struct {
 	Files            []FileInfo // all files of the commit
 	// Stale are names in the shard's index, as of snapshots that were never finished, that are left out.
 	Stale []string
+	// Replace writes the list anew although there may be one.
+	Replace bool
 }
 
-// WriteSnapshot writes the shard's new index and its file list, once all files are uploaded. It
-// returns the new generation, to be given to Finalize; until then nothing refers to it.
-func (s *Shard) WriteSnapshot(ctx context.Context, n NewShardSnapshot) (string, error) {
+// TakeSnapshot writes the shard's file list, and its new index, once all files are uploaded. It returns the new generation, to
+// be given to Finalize, and the list; until then nothing refers to them.
+//
+// A snapshot has one list per shard, which is never written over: an earlier attempt may have been recorded as done. Where there
+// is one already that one counts, and is returned, though its files may be others. Unseen tells whether they are all there. If
+// not, no attempt can have been done, and Replace writes the list anew.
+func (s *Shard) TakeSnapshot(ctx context.Context, n NewShardSnapshot) (string, *ShardSnapshot, error) {
 	x, _, err := s.FileIndex(ctx, n.BaseGeneration)
 	if err != nil {
-		return "", err
-	}
-	if x, err = x.without(n.Stale).with(n.Snapshot.Name, n.StateID, n.Files); err != nil {
-		return "", s.wrap(err, "snapshot [%s]", n.Snapshot)
+		return "", nil, err
 	}
 	snap := &ShardSnapshot{Snapshot: n.Snapshot.Name, IndexVersion: n.IndexVersion, StartTime: n.StartTime, Time: n.Time,
 		IncrementalFiles: n.IncrementalFiles, IncrementalSize: n.IncrementalSize, Files: n.Files}
-	return s.write(ctx, x, n.Snapshot, snap)
+	if snap, err = s.writeList(ctx, n.Snapshot, snap, n.Replace); err != nil {
+		return "", nil, err
+	}
+	state := n.StateID
+	if !slices.EqualFunc(snap.Files, n.Files, func(a, b FileInfo) bool { return a.Name == b.Name }) {
+		state = ""
+	}
+	if x, err = x.without(n.Stale).with(n.Snapshot.Name, state, snap.Files); err != nil {
+		return "", nil, s.wrap(err, "snapshot [%s]", n.Snapshot)
+	}
+	gen, err := s.writeIndex(ctx, x)
+	return gen, snap, err
 }
 
-func (s *Shard) write(ctx context.Context, x *ShardIndex, id SnapshotID, snap *ShardSnapshot) (string, error) {
-	gen, err := s.writeIndex(ctx, x)
-	if err != nil {
-		return "", err
-	}
+// WriteSnapshot is TakeSnapshot for who makes one attempt only, and returns the new generation.
+func (s *Shard) WriteSnapshot(ctx context.Context, n NewShardSnapshot) (string, error) {
+	gen, _, err := s.TakeSnapshot(ctx, n)
+	return gen, err
+}
+
+// writeList writes a snapshot's file list if there is none yet, and returns the one that there is.
+func (s *Shard) writeList(ctx context.Context, id SnapshotID, snap *ShardSnapshot, replace bool) (*ShardSnapshot, error) {
 	tree, err := snap.tree()
 	if err == nil {
-		err = s.r.writeFrame(ctx, s.c, snapName(id.UUID), codecSnapshot, tree)
+		err = s.r.putFrame(ctx, s.c, snapName(id.UUID), codecSnapshot, tree, blob.PutOptions{IfAbsent: !replace})
+	}
+	if err != nil && blob.KindOf(err) == blob.KindAlreadyExists {
+		return s.Snapshot(ctx, id)
 	}
 	if err != nil {
-		return "", s.wrap(err, "write snapshot [%s]", id)
+		return nil, s.wrap(err, "write snapshot [%s]", id)
 	}
-	return gen, nil
+	return snap, nil
 }
 
 func (s *Shard) writeIndex(ctx context.Context, x *ShardIndex) (string, error) {
@@ -418,8 +439,12 @@ func (s *Shard) CloneSnapshot(ctx context.Context, n CloneShard) (string, *Shard
 	clone := *snap
 	clone.Snapshot, clone.StartTime, clone.Time = n.Target.Name, n.StartTime, n.Time
 	clone.IncrementalFiles, clone.IncrementalSize = 0, 0
-	gen, err := s.write(ctx, x, n.Target, &clone)
-	return gen, &clone, err
+	written, err := s.writeList(ctx, n.Target, &clone, false)
+	if err != nil {
+		return "", nil, err
+	}
+	gen, err := s.writeIndex(ctx, x)
+	return gen, written, err
 }
 
 // Unseen returns those of a snapshot's blobs that the store does not show with their length: its data

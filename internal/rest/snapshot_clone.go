@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"net/http"
+
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/snapshot"
 )
@@ -15,7 +17,7 @@ func (a *API) cloneSnapshot(r *Request) (*Response, error) {
 		return nil, err
 	}
 	if o == nil {
-		return nil, apierr.Parsing("request body is required")
+		return nil, apierr.New(http.StatusBadRequest, "parse_exception", "request body is required")
 	}
 	for _, m := range o.Members {
 		switch m.Key {

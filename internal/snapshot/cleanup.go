@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -76,7 +77,13 @@ func refuseCleanup(v *state.View, rec *state.Repository) error {
 	case len(q) > 0 && q[0].deletion != nil:
 		return refuse("Cannot cleanup [%s] - a snapshot is currently being deleted in [%v]", rec.Name, q[0].deletion.Names)
 	case len(q) > 0:
-		return refuse("Cannot cleanup [%s] - a snapshot is currently running in [%s]", rec.Name, q[0].job.Name)
+		var names []string
+		for _, op := range q {
+			if op.job != nil {
+				names = append(names, op.job.Name)
+			}
+		}
+		return refuse("Cannot cleanup [%s] - a snapshot is currently running in [SnapshotsInProgress[%s]]", rec.Name, strings.Join(names, ","))
 	}
 	return nil
 }

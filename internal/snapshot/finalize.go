@@ -142,6 +142,10 @@ func (s *Service) build(ctx context.Context, v *state.View, repo *repository.Rep
 		n.Info.Indices = append(n.Info.Indices, x.Index.Name)
 	}
 	slices.Sort(n.Info.Indices)
+	if job.CloneOf != "" { // a real node counts no shards of a clone
+		n.Info.TotalShards = 0
+		return n, nil
+	}
 	for _, p := range parts {
 		if p.State == shardSuccess {
 			n.Info.SuccessfulShards++

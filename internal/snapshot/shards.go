@@ -182,41 +182,43 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 		} else if n.Files, _, _, err = up.Run(ctx); err != nil {
 			return "", none, err
 		}
-		n.IncrementalFiles, n.IncrementalSize = 0, 0
-		for _, f := range n.Files {
-			if _, old := known.ByName(f.Name); !old {
-				n.IncrementalFiles, n.IncrementalSize = n.IncrementalFiles+1, n.IncrementalSize+f.Length
-			}
-		}
+		n.IncrementalFiles, n.IncrementalSize = incremental(known, n.Files)
 		n.Time = time.Since(begin).Milliseconds()
-		generation, err := rs.WriteSnapshot(ctx, n)
+		generation, snap, err := rs.TakeSnapshot(ctx, n)
 		if err != nil {
 			return "", none, err
 		}
-		if n.IncrementalFiles == 0 && try == 1 { // what is unchanged was seen when it was brought
-			return generation, numbersOf(n), nil
+		if same && snap.StartTime == n.StartTime && try == 1 { // what is unchanged was seen when it was brought
+			return generation, numbersOf(snap), nil
 		}
-		unseen, err := rs.Unseen(ctx, n.Snapshot, generation, n.Files)
+		unseen, err := rs.Unseen(ctx, n.Snapshot, generation, snap.Files)
 		if err != nil {
 			return "", none, err
 		}
 		if len(unseen) == 0 {
-			return generation, numbersOf(n), nil
+			return generation, numbersOf(snap), nil
 		}
 		if try == uploadTries {
 			return "", none, fmt.Errorf("the store took %d blobs and does not show them, such as [%s]; is it reliable, and does nobody else delete in it?", len(unseen), unseen[0])
 		}
 		run.progress.Reset()
-		up.Known = known.With(n.Files).Without(unseen)
+		up.Known, n.Replace = known.With(n.Files).Without(unseen), true
 	}
 }
 
-func numbersOf(n repository.NewShardSnapshot) ShardNumbers {
-	num := ShardNumbers{IncrementalFiles: n.IncrementalFiles, IncrementalBytes: n.IncrementalSize, TotalFiles: len(n.Files), Start: n.StartTime, Time: n.Time}
-	for _, f := range n.Files {
-		num.TotalBytes += f.Length
+// incremental counts the files that the repository did not have, and their bytes.
+func incremental(known *repository.ShardIndex, files []repository.FileInfo) (n int, size int64) {
+	for _, f := range files {
+		if _, old := known.ByName(f.Name); !old {
+			n, size = n+1, size+f.Length
+		}
 	}
-	return num
+	return n, size
+}
+
+func numbersOf(snap *repository.ShardSnapshot) ShardNumbers {
+	return ShardNumbers{IncrementalFiles: snap.IncrementalFiles, IncrementalBytes: snap.IncrementalSize, TotalFiles: len(snap.Files), TotalBytes: snap.TotalSize(),
+		Start: snap.StartTime, Time: snap.Time}
 }
 
 // stateID identifies what a commit holds as OpenSearch does, by its history and last operation; "" where operations are missing

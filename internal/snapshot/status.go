@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,9 @@ type Status struct {
 func (s *Service) Current(repo string) []Status {
 	v := s.store.View()
 	out := []Status{}
-	for _, j := range v.SnapshotJobs() {
+	jobs := v.SnapshotJobs()
+	slices.SortFunc(jobs, func(a, b *state.SnapshotJob) int { return cmp.Compare(a.Order, b.Order) })
+	for _, j := range jobs {
 		if repo == "" || j.Repository == repo {
 			out = append(out, s.statusOfJob(v, j))
 		}
@@ -144,9 +147,8 @@ func (st *Status) only(indices []string, ignoreUnavailable bool) error {
 		}
 	}
 	if len(missing) > 0 && !ignoreUnavailable {
-		e := apierr.IndexNotFound(missing[0])
-		e.Reason = "indices [" + strings.Join(missing, ",") + "] missing in snapshot [" + st.ID.Name + "] of repository [" + st.Repository + "]"
-		return e
+		list := strings.Join(missing, ", ") + " and possibly more indices" // a real node says so of a single one, too
+		return apierr.IndexNotFound(list).Because(apierr.IllegalArgument("indices [%s] missing in snapshot [%s] of repository [%s]", list, st.ID.Name, st.Repository))
 	}
 	st.Indices = kept
 	return nil

@@ -45,7 +45,6 @@ type taken struct {
 	spans      map[place]span
 	success    bool // it was reported
 	err        error
-	deleting   bool // somebody asked for its deletion
 }
 
 // model knows what a sequence of operations may have led to.
@@ -58,7 +57,8 @@ type model struct {
 
 	mu       sync.Mutex
 	byUUID   map[string]*taken
-	names    []string // of all that was asked for
+	names    []string        // of all that was asked for
+	deleted  map[string]bool // names whose deletion was asked for
 	count    int
 	pending  sync.WaitGroup
 	restored int
@@ -172,30 +172,12 @@ func (m *model) remove() {
 	if m.rnd.Intn(3) == 0 {
 		names = append(names, m.anyName())
 	}
-	m.mu.Lock()
-	for _, k := range m.byUUID {
-		if slices.Contains(names, k.name) {
-			k.deleting = true
-		}
+	for _, name := range names { // names are not used twice
+		m.deleted[name] = true
 	}
-	m.mu.Unlock()
 	s := m.n.svc()
 	m.background(func(ctx context.Context) {
-		m.mu.Lock() // one that was asked for meanwhile
-		for _, k := range m.byUUID {
-			if slices.Contains(names, k.name) {
-				k.deleting = true
-			}
-		}
-		m.mu.Unlock()
-		_, _ = s.Delete(ctx, m.repo, names) // as above
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		for _, k := range m.byUUID {
-			if slices.Contains(names, k.name) {
-				k.deleting = true
-			}
-		}
+		_, _ = s.Delete(ctx, m.repo, names) // the end looks at what is there
 	})
 }
 
@@ -339,10 +321,10 @@ func (m *model) verify() {
 		}
 	}
 	for _, k := range m.byUUID {
-		if m.flawless && !k.success && !k.deleting {
+		if m.flawless && !k.success && !m.deleted[k.name] {
 			m.t.Fatalf("snapshot %s/%s failed without a fault: %v", k.name, k.uuid, k.err)
 		}
-		if k.success && !k.deleting && !there[k.uuid] {
+		if k.success && !m.deleted[k.name] && !there[k.uuid] {
 			m.t.Fatalf("snapshot %s/%s was reported successful and is gone", k.name, k.uuid)
 		}
 	}
@@ -413,13 +395,13 @@ func TestRandomSequences(t *testing.T) {
 	restored, snapshots := 0, 0
 	for i := range *sequencesFlag {
 		rnd := rand.New(rand.NewSource(seed + int64(i)))
-		m := &model{t: t, n: n, rnd: rnd, repo: fmt.Sprintf("repo%d", i), history: hist, byUUID: map[string]*taken{}, flawless: true}
+		m := &model{t: t, n: n, rnd: rnd, repo: fmt.Sprintf("repo%d", i), history: hist, byUUID: map[string]*taken{}, deleted: map[string]bool{}, flawless: true}
 		ok := t.Run(fmt.Sprint(seed+int64(i)), func(t *testing.T) {
 			m.t = t
 			check(t, n.svc().PutRepository(context.Background(), m.repo, "fs", settings.Settings{"location": m.repo, "max_snapshot_bytes_per_sec": "0"}, false))
 			h := m.faults()
 			n.hook.Store(&h)
-			for range 8 + rnd.Intn(16) {
+			for range 6 + rnd.Intn(10) {
 				m.step()
 			}
 			m.verify()
