@@ -48,6 +48,6 @@ real OpenSearch snapshots, and looks into snapshot repositories without a cluste
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), repoCommand(), keystoreCommand())
+	root.AddCommand(serveCommand(), demoCommand(), repoCommand(), keystoreCommand(), manCommand())
 	return root
 }

@@ -27,7 +27,9 @@ to with --apply, by prune and repair.
 
 Every command prints JSON with --json. Colours and progress show on a terminal
 only; NO_COLOR is honoured. Exit status: 0 done, 1 something was found (verify,
-diff --exit-code), 2 the command could not run.`,
+diff --exit-code, repair without --apply), 2 the command could not run.`,
+		Args: cobra.NoArgs, // an unknown command is an error, not a page of help
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	repo.PersistentFlags().Bool("json", false, "print JSON, for scripts")
 	repo.PersistentFlags().Bool("no-progress", false, "show no progress")

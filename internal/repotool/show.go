@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/varve-search/varve/internal/settings"
@@ -133,17 +134,25 @@ func (d *SnapshotDetails) print(p *Printer, global *smile.Object) error {
 	return t.flush()
 }
 
-// globalParts names what a cluster's metadata holds: templates, pipelines and the like, and how many.
+// ownState are parts of a cluster's metadata that concern only the cluster itself.
+var ownState = map[string]bool{"cluster_coordination": true, "index-graveyard": true}
+
+// globalParts names what a cluster's metadata holds: templates, pipelines and the like.
 func globalParts(global *smile.Object) []string {
 	var out []string
 	for _, m := range global.Members {
 		o, ok := m.Value.(*smile.Object)
-		if !ok || o.Len() == 0 {
+		if !ok || ownState[m.Name] {
 			continue
 		}
 		// Custom sections wrap their entries once more.
-		if inner, ok := o.Members[0].Value.(*smile.Object); ok && o.Len() == 1 && m.Name != "templates" && m.Name != "settings" {
-			o = inner
+		if o.Len() == 1 && m.Name != "templates" && m.Name != "settings" {
+			if inner, ok := o.Members[0].Value.(*smile.Object); ok {
+				o = inner
+			}
+		}
+		if o.Len() == 0 {
+			continue
 		}
 		names := make([]string, 0, o.Len())
 		for _, e := range o.Members {
@@ -153,7 +162,7 @@ func globalParts(global *smile.Object) []string {
 		if len(names) > 8 {
 			names = append(names[:8], "…")
 		}
-		out = append(out, fmt.Sprintf("%s: %v", m.Name, names))
+		out = append(out, m.Name+": "+strings.Join(names, ", "))
 	}
 	return out
 }

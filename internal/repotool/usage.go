@@ -1,6 +1,7 @@
 package repotool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -156,8 +157,25 @@ func (r *Repo) usage(ctx context.Context, p *Printer, snapshots []string) (*Usag
 		}
 		p.Progress.add(1)
 	}
+	if err := u.inTime(ctx); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(u.u.Indices, func(a, b IndexUsage) int { return strings.Compare(a.Index, b.Index) })
 	return &u.u, nil
+}
+
+// inTime puts the snapshots in the order in which they were taken.
+func (u *usage) inTime(ctx context.Context) error {
+	infos, err := u.r.ListSnapshots(ctx, u.r.Data)
+	if err != nil {
+		return err
+	}
+	starts := map[string]int64{}
+	for _, i := range infos {
+		starts[i.Name] = i.StartTime
+	}
+	slices.SortStableFunc(u.u.Snapshots, func(a, b SnapshotUsage) int { return cmp.Compare(starts[a.Snapshot], starts[b.Snapshot]) })
+	return nil
 }
 
 func (u *usage) index(ctx context.Context, ix repository.IndexEntry) error {

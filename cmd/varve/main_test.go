@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestCommands(t *testing.T) {
+	root := rootCommand()
+	var walk func(c *cobra.Command, repo bool)
+	walk = func(c *cobra.Command, repo bool) {
+		if c.Short == "" {
+			t.Errorf("%s has no description", c.CommandPath())
+		}
+		if repo {
+			if c.Example == "" || c.ValidArgsFunction == nil || !strings.Contains(c.Example, c.CommandPath()) {
+				t.Errorf("%s lacks an example or completion", c.CommandPath())
+			}
+			if c.InheritedFlags().Lookup("json") == nil {
+				t.Errorf("%s has no --json", c.CommandPath())
+			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub, c.Name() == "repo")
+		}
+	}
+	walk(root, false)
+}
+
+func TestManPages(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "man1")
+	root := rootCommand()
+	root.SetArgs([]string{"man", dir})
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"varve", "varve-serve", "varve-repo-verify", "varve-repo-repair", "varve-repo-open"} {
+		b, err := os.ReadFile(filepath.Join(dir, name+".1"))
+		if err != nil || !bytes.Contains(b, []byte(".SH NAME")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestExitStatus runs commands that cannot run: none of them says that all is well.
+func TestExitStatus(t *testing.T) {
+	for _, args := range [][]string{
+		{"repo", "nope"}, {"repo", "ls"}, {"repo", "ls", "nowhere"}, {"repo", "verify", "fs:" + t.TempDir()}, {"repo", "repair", "fs:" + t.TempDir()},
+		{"repo", "extract", "fs:x", "s", "i", "zero", "d"}, {"repo", "export", "--format", "xml", "fs:x", "s"},
+	} {
+		root := rootCommand()
+		root.SetArgs(args)
+		root.SetOut(&bytes.Buffer{})
+		root.SetErr(&bytes.Buffer{})
+		if err := root.Execute(); err == nil {
+			t.Errorf("%v: no error", args)
+		}
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	root := rootCommand()
+	var out bytes.Buffer
+	root.SetOut(&out)
+	root.SetErr(&bytes.Buffer{})
+	root.SetArgs([]string{"__complete", "repo", "ls", ""})
+	if err := root.Execute(); err != nil || !strings.Contains(out.String(), "fs:\n") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+}
