@@ -30,7 +30,7 @@ type expected struct {
 func TestCatFixtures(t *testing.T) {
 	for _, name := range []string{"elasticsearch-5.6/main", "elasticsearch-6.8/main", "elasticsearch-7.10/main", "elasticsearch-7.17/main", "opensearch-1.3/main",
 		"opensearch-2.3/main", "opensearch-2.11/main", "opensearch-2.17/main", "opensearch-2.19/main",
-		"opensearch-2.19/chunked", "opensearch-2.19/zstd"} {
+		"opensearch-2.19/chunked", "opensearch-2.19/zstd", "opensearch-3.0/main", "opensearch-3.8/main"} {
 		t.Run(name, func(t *testing.T) {
 			location := "fs:" + oracletest.FixtureRepository(t, name)
 			var exp expected
