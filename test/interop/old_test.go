@@ -254,3 +254,38 @@ func TestOldGlobalState(t *testing.T) {
 		sv.Stop()
 	}
 }
+
+// TestOldDocumentsThatDoNotFit restores an index whose documents its settings do not allow any more: the shards fail and say why, or leave them out.
+func TestOldDocumentsThatDoNotFit(t *testing.T) {
+	repos := t.TempDir()
+	if err := os.CopyFS(filepath.Join(repos, "r"), os.DirFS(oracletest.FixtureRepository(t, "elasticsearch-6.8/main"))); err != nil {
+		t.Fatal(err)
+	}
+	sv := servertest.Start(t, t.TempDir(), repos)
+	sv.Must("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"r","readonly":true}}`, nil)
+	restore := func(more string) (failed int) {
+		var res struct {
+			Snapshot struct{ Shards struct{ Failed int } }
+		}
+		sv.Must("POST", "/_snapshot/r/snap-1/_restore?wait_for_completion=true", `{"indices":"logs-2024.05","index_settings":{"index.mapping.nested_objects.limit":0}`+more+`}`, &res)
+		return res.Snapshot.Shards.Failed
+	}
+	if n := restore(""); n != 3 {
+		t.Errorf("%d shards failed, want 3", n)
+	}
+	if s := sv.Must("GET", "/_cluster/state/routing_table", "", nil); !strings.Contains(string(s), "cannot be indexed again") || !strings.Contains(string(s), "nested") {
+		t.Errorf("the reason is not told: %.2000s", s)
+	}
+	sv.Must("DELETE", "/logs-2024.05", "", nil)
+	if n := restore(`,"partial":true`); n != 0 {
+		t.Errorf("%d shards failed although documents may be left out", n)
+	}
+	if n := len(docsOf(t, sv.URL, "logs-2024.05")); n == 0 || n >= 1900 {
+		t.Errorf("%d documents are left", n)
+	}
+	// It cannot be searched in its repository either, and says so.
+	status, body, err := servertest.Call(sv.URL, "POST", "/_snapshot/r/snap-1/_restore", `{"indices":"products","storage_type":"remote_snapshot"}`)
+	if err != nil || status != 500 || !strings.Contains(string(body), "index [products] cannot be searched in its repository") {
+		t.Errorf("%d %s %v", status, body, err)
+	}
+}
