@@ -220,3 +220,59 @@ func TestKilledWhileRestoring(t *testing.T) {
 	}
 	do("DELETE", "/_snapshot/r/s", "")
 }
+
+// TestTriedAgain restores from a store that refuses a shard's list of files twice: the restore ends well, and only then.
+func TestTriedAgain(t *testing.T) {
+	all := &stores{}
+	twoShards(t, all)
+	var refused atomic.Int64
+	hook := func(o faulty.Op) faulty.Fault {
+		// the first of all is asked for its size, before the restore begins
+		if o.Kind == "get" && strings.Contains(o.Name, "/1/snap-") && refused.Add(1) <= 3 {
+			return faulty.Fault{Before: faulty.Fail(blob.KindPermission)}
+		}
+		return faulty.Fault{}
+	}
+	s := start(t, t.TempDir(), func(r *state.Repository) (blob.Container, error) { return faulty.New(all.of(r), hook), nil }, nil)
+	s.must("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"a"}}`)
+	out := s.must("POST", "/_snapshot/r/s/_restore?wait_for_completion=true", `{}`)
+	if fmt.Sprint(at(out, "snapshot", "shards", "failed")) != "0" || refused.Load() < 4 {
+		t.Errorf("after %d requests: %v", refused.Load(), out)
+	}
+	if out := s.must("GET", "/two/_count", ""); fmt.Sprint(out["count"]) != "400" {
+		t.Errorf("there are %v documents", out["count"])
+	}
+}
+
+// TestPartial restores a snapshot that lacks a shard.
+func TestPartial(t *testing.T) {
+	all := &stores{}
+	var broken atomic.Bool
+	hook := func(o faulty.Op) faulty.Fault {
+		if broken.Load() && o.Kind == "put" && strings.Contains(o.Name, "/1/") {
+			return faulty.Fault{Before: faulty.Fail(blob.KindNoSpace)}
+		}
+		return faulty.Fault{}
+	}
+	s := start(t, t.TempDir(), func(r *state.Repository) (blob.Container, error) { return faulty.New(all.of(r), hook), nil }, nil)
+	s.must("PUT", "/two", `{"settings":{"index.number_of_replicas":0,"index.number_of_shards":2}}`)
+	for i := range 20 {
+		s.must("PUT", fmt.Sprintf("/two/_doc/%d", i), `{"n":1}`)
+	}
+	s.must("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"a"}}`)
+	broken.Store(true)
+	if out := s.must("PUT", "/_snapshot/r/s?wait_for_completion=true", `{"partial":true,"indices":"two"}`); at(out, "snapshot", "state") != "PARTIAL" {
+		t.Fatal(out)
+	}
+	broken.Store(false)
+	rename := `"rename_pattern":"^","rename_replacement":"p-"`
+	if code, out := s.call("POST", "/_snapshot/r/s/_restore?wait_for_completion=true", `{`+rename+`}`); code != http.StatusInternalServerError || !strings.Contains(fmt.Sprint(out), "wasn't fully snapshotted") {
+		t.Errorf("without partial: %d %v", code, out)
+	}
+	out := s.must("POST", "/_snapshot/r/s/_restore?wait_for_completion=true", `{"partial":true,`+rename+`}`)
+	if fmt.Sprint(at(out, "snapshot", "shards", "failed")) != "1" || !strings.Contains(fmt.Sprint(at(out, "snapshot", "failures", 0, "reason")), "does not hold the shard") {
+		t.Errorf("with partial: %v", out)
+	}
+	s.must("PUT", "/p-two/_doc/new?refresh=true", `{"n":1}`)
+	waitGreen(t, s, "p-two")
+}

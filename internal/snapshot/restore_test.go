@@ -1,0 +1,92 @@
+package snapshot
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/repository"
+)
+
+// TestReplaceAll compares with what java.lang.String.replaceAll returns.
+func TestReplaceAll(t *testing.T) {
+	for _, c := range [][4]string{
+		{"products", "(.+)", "x_$1", "x_products"},
+		{"products", ".*", "same", "samesame"},
+		{"products", "^", "rs-", "rs-products"},
+		{"products", "$", "-old", "products-old"},
+		{"products", "o", "0", "pr0ducts"},
+		{"products", "", "-", "-p-r-o-d-u-c-t-s-"},
+		{"products", "x*", "-", "-p-r-o-d-u-c-t-s-"},
+		{"aaa", "a*?", "b", "bababab"},
+		{"logs-2024.05", `logs-(\d+)\.(\d+)`, "l_$2_$1", "l_05_2024"},
+		{"logs-2024.05", `(\d)`, `\$$1`, "logs-$2$0$2$4.$0$5"},
+		{"a-b-c", "^a|b|c$", "_", "_-_-_"},
+		{"größe", "ö", "oe", "groeße"},
+		{"ab", "(a)(b)", "$2$1$10", "baa0"},
+		{"abc", "(x)?b", "[$1]", "a[]c"},
+	} {
+		got, err := replaceAll(c[0], c[1], c[2])
+		if err != nil || got != c[3] {
+			t.Errorf("%q.replaceAll(%q, %q) is %q, %v; want %q", c[0], c[1], c[2], got, err, c[3])
+		}
+	}
+	for _, c := range [][3]string{{"a", "(", "x"}, {"a", "a", "$1"}, {"a", "a", "$x"}, {"a", "a", `x\`}, {"a\xff", "a", "b"}} {
+		if got, err := replaceAll(c[0], c[1], c[2]); apierr.As(err) == nil {
+			t.Errorf("%q.replaceAll(%q, %q) is %q, %v", c[0], c[1], c[2], got, err)
+		}
+	}
+}
+
+func planFor(req RestoreRequest) *restorePlan {
+	return &restorePlan{req: req, info: &repository.SnapshotInfo{}, failed: map[string]map[int]string{},
+		nodes: []*state.Node{{ID: "n1", Name: "here", Host: "h", IP: "127.0.0.1", Attributes: map[string]string{"zone": "a"}}}}
+}
+
+func TestSettle(t *testing.T) {
+	p := planFor(RestoreRequest{IgnoreIndexSettings: []string{"index.refresh*", "number_of_replicas"}, IndexSettings: settings.Settings{"index.max_result_window": "5"}})
+	ix := &state.Index{Name: "x", Settings: settings.Settings{"index.number_of_shards": "1", "index.number_of_replicas": "2", "index.refresh_interval": "5s", "index.version.created": "136408427",
+		"index.uuid": "u", "index.knn": "true", "index.routing.allocation.require._name": "elsewhere", "index.routing.allocation.include.zone": "a,b", "index.routing.allocation.include.rack": "r1",
+		"index.routing.allocation.exclude._name": "other", "index.routing.allocation.exclude._ip": "127.*", "index.routing.allocation.include._tier_preference": "data_hot",
+		"index.remote_store.enabled": "true", "index.verified_before_close": "true", "index.number_of_routing_shards": "nonsense"}}
+	if err := p.settle(ix); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"archived.index.knn", "archived.index.number_of_routing_shards", "index.max_result_window", "index.number_of_replicas", "index.number_of_shards",
+		"index.routing.allocation.exclude._name", "index.routing.allocation.include.zone", "index.uuid", "index.version.created"}
+	if got := ix.Settings.Keys(); !slices.Equal(got, want) {
+		t.Errorf("the settings are\n%q, and not\n%q", got, want)
+	}
+	if ix.NumberOfReplicas != 2 || len(p.warnings) != 6 {
+		t.Errorf("%d replicas, warnings %q", ix.NumberOfReplicas, p.warnings)
+	}
+	for _, req := range []RestoreRequest{
+		{IgnoreIndexSettings: []string{"index.number_of_replicas"}}, {IgnoreIndexSettings: []string{"index.number_of_shards"}},
+		{IndexSettings: settings.Settings{"index.uuid": "u"}}, {IndexSettings: settings.Settings{"index.version.created": "1"}},
+		{IndexSettings: settings.Settings{"index.soft_deletes.enabled": "false"}}, {IndexSettings: settings.Settings{"index.number_of_replicas": "-1"}},
+	} {
+		if err := planFor(req).settle(&state.Index{Name: "x", Settings: settings.Settings{}}); apierr.As(err) == nil {
+			t.Errorf("%+v: %v", req, err)
+		}
+	}
+}
+
+func TestDataStreams(t *testing.T) {
+	p := planFor(RestoreRequest{Snapshot: "s", Indices: []string{"logs"}, RenamePattern: "(.+)", RenameReplacement: "r-$1"})
+	p.info = &repository.SnapshotInfo{Indices: []string{".ds-logs-000001", "plain"}, DataStreams: []string{"logs"}}
+	if _, err := p.choose(); apierr.As(err) == nil {
+		t.Errorf("a data stream by its name: %v", err)
+	}
+	p.req.Indices = nil
+	names, err := p.choose()
+	if err != nil || len(names) != 2 || len(p.warnings) != 1 {
+		t.Errorf("all: %q, %v, warnings %q", names, err, p.warnings)
+	}
+	for from, want := range map[string]string{".ds-logs-000001": ".ds-r-logs-000001", "plain": "r-plain"} {
+		if got, err := p.rename(from); err != nil || got != want {
+			t.Errorf("%s becomes %s, %v", from, got, err)
+		}
+	}
+}
