@@ -43,6 +43,10 @@ func TestFromOpenSearch3(t *testing.T) {
 	sv.Must("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"r","readonly":true}}`, nil)
 	sv.Must("POST", "/_snapshot/r/theirs/_restore?wait_for_completion=true", `{"indices":"every,skips","include_global_state":false}`, nil)
 	compare(t, sv.URL, "every", newer, "every", true)
+	// Searched where it is, the index is not rewritten.
+	sv.Must("POST", "/_snapshot/r/theirs/_restore?wait_for_completion=true", `{"indices":"every","include_global_state":false,"storage_type":"remote_snapshot","rename_pattern":"every","rename_replacement":"remote"}`, nil)
+	compare(t, sv.URL, "remote", newer, "every", true)
+	sv.Must("DELETE", "/remote", "", nil)
 	if m := sv.Must("GET", "/skips/_mapping", "", nil); strings.Contains(string(m), "skip_list") {
 		t.Errorf("the mapping still asks for skip lists: %s", m)
 	}
