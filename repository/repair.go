@@ -237,6 +237,9 @@ func (p *repairer) settle() {
 	}
 	p.data.Indices = left
 	for _, s := range p.data.Snapshots {
+		if info, t := p.infos[s.UUID], p.times[s.UUID]; p.rebuilt && info != nil && t != nil && info.TotalShards > 0 && t.total != info.TotalShards && len(p.lost[s.UUID]) == 0 {
+			p.report.Guesses = append(p.report.Guesses, fmt.Sprintf("snapshot [%s] says that it has %d shards, and the metadata that was found for its indices has %d: one of them is of another moment", s.Name, info.TotalShards, t.total))
+		}
 		r := Restorability{Snapshot: s.SnapshotID, State: s.State, Restorable: RestorableFull, Parts: p.lost[s.UUID]}
 		if info := p.infos[s.UUID]; info != nil {
 			r.Shards, r.Lost = info.TotalShards, len(info.Failures)

@@ -3,9 +3,12 @@ package repository
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/repository/smile"
@@ -65,6 +68,17 @@ type metaBlob struct {
 	meta *IndexMetadata
 }
 
+// written returns when the blob was written, in milliseconds since 1970: OpenSearch's ids of 15 bytes hold it. Ours and
+// others do not.
+func (m *metaBlob) written() (int64, bool) {
+	b, err := base64.RawURLEncoding.DecodeString(m.id)
+	if err != nil || len(b) != 15 {
+		return 0, false
+	}
+	return int64(b[5])<<40 | int64(b[4])<<32 | int64(b[3])<<24 | int64(b[2])<<16 | int64(b[12])<<8 | int64(b[14]), true
+}
+
+// created is the time at which the index was made.
 func (m *metaBlob) created() int64 {
 	n, _ := strconv.ParseInt(m.meta.Setting("index.creation_date"), 10, 64)
 	return n
@@ -170,7 +184,7 @@ func (p *repairer) indexMetadata(ctx context.Context, e *IndexEntry) (map[string
 	return out, nil
 }
 
-// shardsOf counts the shards of an index that snapshots have a list of.
+// shardsOf counts the shards of an index that snapshots have, by their lists and by what the shards' indices know.
 func (p *repairer) shardsOf(ctx context.Context, e *IndexEntry, all []metaBlob) (map[string]int, error) {
 	out := map[string]int{}
 	shards := len(e.Generations)
@@ -185,6 +199,20 @@ func (p *repairer) shardsOf(ctx context.Context, e *IndexEntry, all []metaBlob) 
 		if err := s.c.List(ctx, "snap-", func(b blob.Info) error {
 			if uuid, ok := datUUID(b.Name, "snap-"); ok {
 				out[uuid] = n + 1
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		if err := s.c.List(ctx, rootPrefix, func(b blob.Info) error {
+			x, _, err := s.FileIndex(ctx, strings.TrimPrefix(b.Name, rootPrefix))
+			if bad, failed := damaged(err); bad || failed != nil {
+				return failed
+			}
+			for _, known := range x.Snapshots {
+				if e, err := p.data.Snapshot(known.Snapshot); err == nil {
+					out[e.UUID] = max(out[e.UUID], n+1)
+				}
 			}
 			return nil
 		}); err != nil {
@@ -233,11 +261,50 @@ func (p *repairer) chooseMetadata(s *SnapshotEntry, e *IndexEntry, all []metaBlo
 	if info := p.infos[s.UUID]; info != nil {
 		start = info.StartTime
 	}
+	if m, sure, ok := p.byTime(e, all, start); ok {
+		return m, sure && p.rebuilt
+	}
 	best := all[len(all)-1]
 	for i := len(all) - 1; i >= 0 && start > 0 && best.created() > start; i-- {
 		best = all[i]
 	}
 	return best, false
+}
+
+// coarse is how much earlier than it was a snapshot may say that it ended: nodes look at the clock now and then.
+const coarse = 250
+
+// byTime picks the newest metadata that was written before the next snapshot of the index ended: a snapshot writes
+// metadata at its end, if that changed since the one before. It is not sure where the times are too near to each other.
+func (p *repairer) byTime(e *IndexEntry, all []metaBlob, start int64) (m metaBlob, sure, ok bool) {
+	if start == 0 {
+		return m, false, false
+	}
+	next, first := int64(math.MaxInt64), int64(math.MaxInt64)
+	for _, uuid := range e.Snapshots {
+		info := p.infos[uuid]
+		if info == nil {
+			return m, false, false
+		}
+		if info.StartTime > start && info.StartTime < first {
+			first, next = info.StartTime, info.EndTime
+		}
+	}
+	at := int64(-1)
+	sure = true
+	for _, x := range all {
+		written, known := x.written()
+		if !known || written < x.created() || x.created() == 0 {
+			return m, false, false // not an id with a time
+		}
+		if next != math.MaxInt64 && written > next-coarse && written < next+coarse {
+			sure = false
+		}
+		if written < next && written > at {
+			m, at = x, written
+		}
+	}
+	return m, sure, at >= 0
 }
 
 // dropIndex takes an index out of a snapshot. Its files stay until somebody cleans up.

@@ -91,7 +91,8 @@ func (p *repairer) rebuildRoot(ctx context.Context, listed map[string]int64, pro
 		}
 	}
 	for _, s := range salvaged { // the root named it, and its info is lost
-		if !slices.Contains(uuids, s.UUID) {
+		_, real := listed[metaName(s.UUID)]
+		if real && !slices.Contains(uuids, s.UUID) {
 			uuids = append(uuids, s.UUID)
 		}
 	}
@@ -112,6 +113,9 @@ func (p *repairer) rebuildRoot(ctx context.Context, listed map[string]int64, pro
 		if err == nil {
 			if info.Version.Legacy && !info.Version.Before(firstForeignRoot) {
 				return &ReadOnlyFormatError{"it was written by Elasticsearch " + info.Version.String() + ", whose root has keys that OpenSearch refuses"}
+			}
+			if info.Shallow() {
+				return fmt.Errorf("snapshot [%s], of which only the lost root knew all: %w", info.Name, ErrShallow)
 			}
 			e.Name, e.State, e.Version = info.Name, info.State, info.Version.String()
 			starts[uuid] = info.StartTime
@@ -347,10 +351,20 @@ func (p *repairer) nameSnapshots() error {
 	if oldest == "" {
 		oldest = WriteVersion.String()
 	}
-	names := map[string]bool{}
+	names, read := map[string]bool{}, map[string]bool{}
+	for _, s := range p.data.Snapshots {
+		read[s.Name] = read[s.Name] || p.infos[s.UUID] != nil
+	}
 	var kept []SnapshotEntry
 	for _, s := range p.data.Snapshots {
 		switch {
+		case s.Name != "" && p.infos[s.UUID] == nil && read[s.Name]:
+			p.report.Guesses = append(p.report.Guesses, fmt.Sprintf("the unreadable snapshot [%s] has the name of another one, and is taken for one that was deleted", s.SnapshotID))
+			for i := range p.data.Indices {
+				ix := &p.data.Indices[i]
+				ix.Snapshots = slices.DeleteFunc(ix.Snapshots, func(uuid string) bool { return uuid == s.UUID })
+			}
+			continue
 		case s.Name == "":
 			p.report.Losses = append(p.report.Losses, RepairLoss{Shard: -1, What: fmt.Sprintf("the snapshot with the uuid [%s]: neither its info nor any of its file lists can be read", s.UUID)})
 			continue

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/varve-search/varve/blob/mem"
+	"github.com/varve-search/varve/internal/oracletest"
 )
 
 func repair(t *testing.T, r *Repository, apply bool) *RepairReport {
@@ -286,4 +289,60 @@ func TestSalvage(t *testing.T) {
 func FuzzSalvage(f *testing.F) {
 	f.Add([]byte(`{"snapshots":[{"name":"a","uuid":"b","state":1,"index_metadata_lookup":{"x":"y"},"version":"2.19.0"},{"name":`))
 	f.Fuzz(func(_ *testing.T, b []byte) { salvageEntries(b) })
+}
+
+// TestRepairFixtures loses the root of repositories that real nodes wrote. What is rebuilt names the same snapshots, the same
+// metadata of each index in each, and the same indices of shards; nothing else is written.
+func TestRepairFixtures(t *testing.T) {
+	for _, name := range []string{"opensearch-1.3/main", "opensearch-2.3/main", "opensearch-2.19/main", "opensearch-2.19/chunked", "opensearch-3.8/main", "elasticsearch-7.10/main"} {
+		t.Run(name, func(t *testing.T) {
+			dir := oracletest.FixtureRepository(t, name)
+			was := load(t, openDir(t, dir, Options{}))
+			if err := os.Remove(filepath.Join(dir, rootName(was.Generation))); err != nil {
+				t.Fatal(err)
+			}
+			r := openDir(t, dir, Options{})
+			report := repair(t, r, true)
+			if len(report.Actions) != 1 || len(report.Losses)+len(report.Warnings) > 0 || report.Data.Generation != was.Generation+1 {
+				t.Fatalf("%+v", report)
+			}
+			is := load(t, r)
+			if len(is.Snapshots) != len(was.Snapshots) || len(is.Indices) != len(was.Indices) {
+				t.Fatalf("%d snapshots and %d indices", len(is.Snapshots), len(is.Indices))
+			}
+			for _, s := range was.Snapshots {
+				e, err := is.Snapshot(s.Name)
+				if err != nil || e.UUID != s.UUID || e.State != s.State || e.Version != s.Version {
+					t.Fatalf("%+v became %+v, %v", s, e, err)
+				}
+				for _, i := range was.SnapshotIndices(s.SnapshotID) {
+					now, err := is.IndexIn(s.SnapshotID, i.Name)
+					if err != nil || now.IndexID != i.IndexID || !slices.Equal(now.Generations, i.Generations) {
+						t.Fatalf("%+v became %+v, %v", i, now, err)
+					}
+					a, err := was.metadataBlob(s, i.IndexID)
+					if err != nil {
+						t.Fatal(err)
+					}
+					b, err := is.metadataBlob(e, i.IndexID)
+					guessed := slices.ContainsFunc(report.Guesses, func(g string) bool { return strings.Contains(g, i.Name) && strings.Contains(g, s.Name) })
+					if err != nil || a != b && !guessed {
+						t.Errorf("%s in %s: metadata [%s] became [%s], %v", i.Name, s.Name, a, b, err)
+					}
+				}
+			}
+		})
+	}
+	// What this package must not write is refused.
+	for _, name := range []string{"elasticsearch-6.8/main", "elasticsearch-7.17/main", "opensearch-2.19/remote"} {
+		dir := oracletest.FixtureRepository(t, name)
+		r := openDir(t, dir, Options{})
+		if err := os.Remove(filepath.Join(dir, rootName(load(t, r).Generation))); err != nil {
+			t.Fatal(err)
+		}
+		report, err := r.Repair(bg, RepairOptions{})
+		if err == nil {
+			t.Errorf("%s: %+v", name, report)
+		}
+	}
 }

@@ -115,7 +115,7 @@ func (p *Printer) served(s *Served, all bool) error {
 	}
 	what := plural(len(s.Indices), "index", "indices")
 	if all {
-		what = "all " + what
+		what = "the " + what
 	}
 	return p.printf(`%s
 shows %s of snapshot %s, read-only. Ctrl-C ends it and leaves nothing behind.

@@ -56,6 +56,11 @@ func Verify(ctx context.Context, p *Printer, location string, deep bool) (health
 		return fail(err)
 	}
 	v := &verifying{p: p, healthy: true}
+	if gen, err := r.LatestGeneration(ctx); err != nil {
+		return fail(err)
+	} else if gen == repository.NoGeneration {
+		return false, v.lostRoot()
+	}
 	opts := repository.VerifyOptions{Deep: deep}
 	if p.Progress != nil {
 		var total int64
@@ -81,9 +86,6 @@ func Verify(ctx context.Context, p *Printer, location string, deep bool) (health
 	stats, err := r.Verify(ctx, opts, v.found)
 	if err == nil {
 		err = v.err
-	}
-	if err == nil {
-		err = v.lostRoot(ctx, r)
 	}
 	if err != nil {
 		return fail(err)
@@ -123,12 +125,9 @@ func (v *verifying) found(f repository.Finding) {
 	}
 }
 
-// lostRoot finds what a verification cannot see: a repository whose root is gone looks like an empty one.
-func (v *verifying) lostRoot(ctx context.Context, r *repository.Repository) error {
-	gen, err := r.LatestGeneration(ctx)
-	if err != nil || gen != repository.NoGeneration {
-		return err
-	}
+// lostRoot tells of a repository whose root is gone: to a verification it looks like an empty one in which everything is
+// left over.
+func (v *verifying) lostRoot() error {
 	v.found(repository.Finding{Severity: repository.SeverityError, Blob: "index-N", Shard: -1,
 		Problem: "the root is missing although there are other blobs: this is no repository, or it lost its root (see `varve repo repair`)"})
 	return v.err
