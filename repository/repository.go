@@ -3,6 +3,7 @@ package repository
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"sync"
@@ -37,7 +38,7 @@ type Options struct {
 }
 
 // Repository is a snapshot repository. It keeps no state that others could change, and is safe for
-// concurrent use.
+// concurrent use. What it keeps is parsed metadata that is looked up by its bytes.
 type Repository struct {
 	store blob.Container // what BasePath is relative to
 	root  blob.Container
@@ -45,6 +46,9 @@ type Repository struct {
 
 	mu    sync.Mutex
 	paths map[string][]string // recorded shard paths by index id
+	// the root that was read last, and the SHA-256 of its bytes
+	lastRoot *Data
+	lastSum  [sha256.Size]byte
 }
 
 // Open returns the repository in a container. It makes no request.
@@ -116,11 +120,18 @@ func (r *Repository) rootGenerations(ctx context.Context) ([]int64, error) {
 const loadTries = 5
 
 // LoadData reads the newest root. An empty repository has generation NoGeneration.
-func (r *Repository) LoadData(ctx context.Context) (*Data, error) {
+func (r *Repository) LoadData(ctx context.Context) (*Data, error) { return r.LoadDataSince(ctx, nil) }
+
+// LoadDataSince is LoadData for who has read a root before: it returns that one if there is none newer. Somebody who writes a
+// generation over another one of the same number is not noticed.
+func (r *Repository) LoadDataSince(ctx context.Context, known *Data) (*Data, error) {
 	for try := 1; ; try++ {
 		g, err := r.LatestGeneration(ctx)
 		if err != nil {
 			return nil, err
+		}
+		if known != nil && known.Generation == g {
+			return known, nil
 		}
 		if g == NoGeneration {
 			return &Data{Generation: NoGeneration, Identifiers: map[string]string{}}, nil
@@ -133,8 +144,27 @@ func (r *Repository) LoadData(ctx context.Context) (*Data, error) {
 			}
 			return nil, fmt.Errorf("read the root: %w", err)
 		}
-		return ParseData(b, g)
+		return r.parseRoot(b, g)
 	}
+}
+
+// parseRoot parses a root unless it is byte for byte the one that was read last: with thousands of snapshots that takes
+// longer than all else.
+func (r *Repository) parseRoot(b []byte, generation int64) (*Data, error) {
+	sum := sha256.Sum256(b)
+	r.mu.Lock()
+	last, lastSum := r.lastRoot, r.lastSum
+	r.mu.Unlock()
+	if last != nil && last.Generation == generation && lastSum == sum {
+		return last, nil
+	}
+	d, err := ParseData(b, generation)
+	if err == nil {
+		r.mu.Lock()
+		r.lastRoot, r.lastSum = d, sum
+		r.mu.Unlock()
+	}
+	return d, err
 }
 
 // readFrame reads a framed metadata blob; path is that of the container, for messages.

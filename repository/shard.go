@@ -348,6 +348,8 @@ type NewShardSnapshot struct {
 	Stale []string
 	// Replace writes the list anew although there may be one.
 	Replace bool
+	// Base is the index at BaseGeneration, where it was read already.
+	Base *ShardIndex
 }
 
 // TakeSnapshot writes the shard's file list, and its new index, once all files are uploaded. It returns the new generation, to
@@ -357,9 +359,11 @@ type NewShardSnapshot struct {
 // is one already that one counts, and is returned, though its files may be others. Unseen tells whether they are all there. If
 // not, no attempt can have been done, and Replace writes the list anew.
 func (s *Shard) TakeSnapshot(ctx context.Context, n NewShardSnapshot) (string, *ShardSnapshot, error) {
-	x, _, err := s.FileIndex(ctx, n.BaseGeneration)
-	if err != nil {
-		return "", nil, err
+	x, err := n.Base, error(nil)
+	if x == nil {
+		if x, _, err = s.FileIndex(ctx, n.BaseGeneration); err != nil {
+			return "", nil, err
+		}
 	}
 	snap := &ShardSnapshot{Snapshot: n.Snapshot.Name, IndexVersion: n.IndexVersion, StartTime: n.StartTime, Time: n.Time,
 		IncrementalFiles: n.IncrementalFiles, IncrementalSize: n.IncrementalSize, Files: n.Files}

@@ -118,7 +118,7 @@ func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*st
 			return nil, snapshotError(job, "Can't clone index [[%s/%s]] because its snapshot was not successful.", f.Index, job.Indices[i].ID)
 		}
 	}
-	data, err := o.repo.LoadData(ctx)
+	data, _, err := s.settled(ctx, job.Repository, o)
 	if err != nil {
 		return nil, s.describe(job.Repository, err)
 	}

@@ -81,7 +81,7 @@ func (s *Service) newJob(ctx context.Context, repo, name string) (*opened, *repo
 		return nil, nil, repositoryError(repo, "cannot create snapshot in a readonly repository")
 	}
 	before := s.store.View()
-	data, err := o.repo.LoadData(ctx)
+	data, err := o.root(ctx)
 	if err != nil {
 		return nil, nil, s.describe(repo, err)
 	}
@@ -196,7 +196,7 @@ func (s *Service) Wait(ctx context.Context, repo, uuid string) (*repository.Snap
 	if err != nil {
 		return nil, err
 	}
-	data, err := o.repo.LoadData(ctx)
+	data, err := o.root(ctx)
 	if err != nil {
 		return nil, s.describe(repo, err)
 	}

@@ -24,7 +24,7 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 		return nil, repositoryError(repo, "repository is readonly")
 	}
 	before := s.store.View()
-	data, err := o.repo.LoadData(ctx)
+	data, err := o.root(ctx)
 	if err != nil {
 		return nil, s.describe(repo, err)
 	}
@@ -249,5 +249,6 @@ func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion) (*
 	for _, w := range res.Warnings {
 		s.log.Warn("a deleted snapshot left blobs behind", "repository", job.Repository, "snapshots", job.Names, "error", w)
 	}
+	o.keep(res.Data)
 	return res.Data, res.Warnings, nil
 }

@@ -65,6 +65,7 @@ func (s *Service) finalize(ctx context.Context, v *state.View, job *state.Snapsh
 	for _, w := range res.Warnings {
 		s.log.Warn("a snapshot left blobs behind", "repository", job.Repository, "snapshot", job.Name, "error", w)
 	}
+	o.keep(res.Data)
 	return &n.Info, res.Data, nil
 }
 

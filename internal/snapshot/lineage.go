@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/state"
@@ -92,6 +93,7 @@ func (s *Service) settle(ctx context.Context, name string, o *opened) (*reposito
 	if err != nil {
 		return nil, 0, s.describe(name, err)
 	}
+	o.keep(data)
 	v := s.store.View()
 	rec := v.Repository(name)
 	if rec == nil {
@@ -124,6 +126,43 @@ func (s *Service) settle(ctx context.Context, name string, o *opened) (*reposito
 		return nil, 0, err
 	}
 	return data, next.Epoch, blocked(next)
+}
+
+// settled is settle for the begin of work whose end settles: a root that was looked for just now, and that is ours, is taken as it is.
+func (s *Service) settled(ctx context.Context, name string, o *opened) (*repository.Data, int64, error) {
+	rec := s.store.View().Repository(name)
+	data, at := o.kept()
+	if rec != nil && data != nil && time.Since(at) < rootFresh && rec.Generation == data.Generation && rec.Blocked == "" {
+		if d := differenceOf(rec.Known, data); d.none() {
+			return data, rec.Epoch, nil
+		}
+	}
+	return s.settle(ctx, name, o)
+}
+
+// rootFresh is for how long a root that was found is not looked for again.
+const rootFresh = 2 * time.Second
+
+// root reads the newest root, or takes it from memory if it has the generation of the newest.
+func (o *opened) root(ctx context.Context) (*repository.Data, error) {
+	known, _ := o.kept()
+	data, err := o.repo.LoadDataSince(ctx, known)
+	if err == nil {
+		o.keep(data)
+	}
+	return data, err
+}
+
+func (o *opened) keep(data *repository.Data) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last, o.lastAt = data, time.Now()
+}
+
+func (o *opened) kept() (*repository.Data, time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last, o.lastAt
 }
 
 // peek refuses a new operation where the repository is blocked, or is to be because of what the root has become. It judges only

@@ -44,7 +44,7 @@ func (s *Service) List(ctx context.Context, repo string, patterns []string, igno
 	if len(patterns) == 1 && strings.EqualFold(patterns[0], "_current") {
 		return entries, nil
 	}
-	data, err := o.repo.LoadData(ctx)
+	data, err := o.root(ctx)
 	if err != nil {
 		return nil, s.describe(repo, err)
 	}

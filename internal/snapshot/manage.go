@@ -93,7 +93,7 @@ func (s *Service) begin(ctx context.Context, repo string, ready map[string]bool)
 	var data *repository.Data
 	var epoch int64
 	if err == nil {
-		data, epoch, err = s.settle(ctx, repo, o)
+		data, epoch, err = s.settled(ctx, repo, o)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

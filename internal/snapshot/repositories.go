@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/varve-search/varve/blob"
 	blobfs "github.com/varve-search/varve/blob/fs"
@@ -24,6 +26,10 @@ type opened struct {
 	repo   *repository.Repository
 	infos  *cache[*repository.SnapshotInfo]
 	shards *cache[map[int]ShardStatus] // by snapshot UUID and index id
+
+	mu     sync.Mutex
+	last   *repository.Data // the root that was read or written last
+	lastAt time.Time        // when the store was asked for it last
 }
 
 func repositoryError(name, format string, args ...any) *apierr.Error {

@@ -40,7 +40,8 @@ func (s *Service) startShards(v *state.View) {
 			key := shardKey(p)
 			here[key] = p.State == shardInit
 			s.mu.Lock()
-			if s.running[key] == nil {
+			// A part that ended since v was taken is not in running any more, and the newest view shows its end.
+			if s.running[key] == nil && stillAtWork(s.store.View(), p) {
 				ctx, cancel := context.WithCancel(s.ctx)
 				run := &running{cancel: cancel, progress: &transfer.Progress{}, started: time.Now()}
 				s.running[key] = run
@@ -59,6 +60,11 @@ func (s *Service) startShards(v *state.View) {
 			run.cancel()
 		}
 	}
+}
+
+func stillAtWork(v *state.View, p *state.SnapshotShard) bool {
+	cur := find(v.SnapshotShards(p.JobUUID), p)
+	return cur != nil && atWork(cur.State)
 }
 
 // runShard does a shard's part and records what became of it.
@@ -171,7 +177,7 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 	defer pin.Release()
 	up := transfer.Upload{Dir: pin.Directory(), Files: pin.Files(), WrittenBy: lucene.Written.String(), Shard: rs, Known: known,
 		Parallel: 4, Limits: []*transfer.Limit{lim.snapshot}, Progress: run.progress}
-	n := repository.NewShardSnapshot{Snapshot: repository.SnapshotID{Name: job.Name, UUID: job.UUID}, BaseGeneration: base,
+	n := repository.NewShardSnapshot{Snapshot: repository.SnapshotID{Name: job.Name, UUID: job.UUID}, BaseGeneration: base, Base: known,
 		IndexVersion: pin.Infos().Generation, StateID: stateID(pin.Infos().UserData), StartTime: begin.UnixMilli(), Stale: []string{job.Name}}
 	for try := 1; ; try++ {
 		var same bool

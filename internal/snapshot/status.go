@@ -105,7 +105,7 @@ func (s *Service) Status(ctx context.Context, repo string, names, indices []stri
 		}
 	}
 	if len(asked) > 0 { // what is being taken is answered without a look into the repository
-		data, err := o.repo.LoadData(ctx)
+		data, err := o.root(ctx)
 		if err != nil {
 			return nil, s.describe(repo, err)
 		}

@@ -42,6 +42,7 @@ type node struct {
 	mu     sync.Mutex
 	stores map[string]*mem.Store
 	hook   atomic.Pointer[faulty.Hook]
+	trace  blob.Recorder // of all requests
 }
 
 // indices are those of the cluster: their numbers of shards.
@@ -82,7 +83,8 @@ func (n *node) svc() *snapshot.Service { return n.service.Load() }
 
 func (n *node) config() snapshot.Config {
 	return snapshot.Config{Node: n.node, Log: n.log, OpenStore: func(r *state.Repository) (blob.Container, error) {
-		return faulty.New(n.memory(r.Settings.GetOr("location", "")), func(o faulty.Op) faulty.Fault { return (*n.hook.Load())(o) }), nil
+		c := blob.Trace(n.memory(r.Settings.GetOr("location", "")), n.trace.Record)
+		return faulty.New(c, func(o faulty.Op) faulty.Fault { return (*n.hook.Load())(o) }), nil
 	}}
 }
 
