@@ -360,54 +360,18 @@ func (x *ShardIndex) keep(names map[string]bool) *ShardIndex {
 	return newShardIndex(files, snapshots)
 }
 
-func parseShardIndex(o *smile.Object) (*ShardIndex, error) {
-	f := newFields(o, "the content")
-	list, snaps := f.list("files"), f.object("snapshots")
-	if f.err != nil {
-		return nil, f.err
-	}
-	files, err := parseFiles(list)
-	if err != nil {
-		return nil, err
-	}
-	x := newShardIndex(files, nil)
-	if len(x.byName) != len(files) {
-		return nil, fmt.Errorf("a blob name occurs twice")
-	}
-	if snaps == nil {
-		return x, nil
-	}
-	for _, m := range snaps.Members {
-		sf := newFields(m.Value, "snapshot "+m.Name)
-		if sf.err != nil {
-			return nil, sf.err
-		}
-		s := ShardIndexSnapshot{Snapshot: m.Name, Files: sf.texts("files"), StateID: sf.text("shard_state_id")}
-		if sf.err != nil {
-			return nil, fmt.Errorf("snapshot [%s]: %w", m.Name, sf.err)
-		}
-		for _, name := range s.Files {
-			if _, ok := x.byName[name]; !ok {
-				return nil, fmt.Errorf("snapshot [%s] refers to the unknown file [%s]", m.Name, name)
-			}
-		}
-		x.Snapshots = append(x.Snapshots, s)
-	}
-	return x, nil
-}
-
 func (x *ShardIndex) tree() (*smile.Object, error) {
 	files, err := filesTree(x.Files)
 	if err != nil {
 		return nil, err
 	}
-	snaps := &smile.Object{}
-	for _, s := range x.Snapshots {
+	snaps := &smile.Object{Members: make([]member, 0, len(x.Snapshots))}
+	for _, s := range x.Snapshots { // their names differ: with looked
 		o := smile.NewObject(member{Name: "files", Value: anyList(s.Files)})
 		if s.StateID != "" {
 			o.Set("shard_state_id", s.StateID)
 		}
-		snaps.Set(s.Snapshot, o)
+		snaps.Members = append(snaps.Members, member{Name: s.Snapshot, Value: o})
 	}
 	return smile.NewObject(member{Name: "files", Value: files}, member{Name: "snapshots", Value: snaps}), nil
 }

@@ -127,9 +127,14 @@ func (s *Shard) FileIndex(ctx context.Context, generation string) (*ShardIndex, 
 	if generation == NewGeneration {
 		return newShardIndex(nil, nil), NewGeneration, nil
 	}
-	x, err := readParsed(ctx, s.r, s.c, s.path, shardIndexName(generation), codecShardIndex, parseShardIndex)
+	name := shardIndexName(generation)
+	b, err := blob.ReadAll(ctx, s.c, name, s.r.opts.MaxMetadata)
 	if err != nil {
 		return nil, "", s.wrap(err, "index at generation [%s]", generation)
+	}
+	x, err := readShardIndex(b, s.r.opts.MaxMetadata)
+	if err != nil {
+		return nil, "", s.wrap(corrupt(join(s.path, name), err, "cannot be read"), "index at generation [%s]", generation)
 	}
 	return x, generation, nil
 }

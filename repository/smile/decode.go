@@ -435,6 +435,9 @@ func Decode(b []byte, limits Limits) (any, error) {
 	return v, nil
 }
 
+// Value reads the next value whole, as Decode does. It is called where a value begins: in an array or behind a name.
+func (d *Decoder) Value() (any, error) { return buildTree(d) }
+
 // buildTree reads one value. Depth is limited by the decoder.
 func buildTree(d *Decoder) (any, error) {
 	t, err := d.Next()

@@ -1,0 +1,150 @@
+package repository
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/varve-search/varve/repository/smile"
+)
+
+// readShardIndex parses the framed bytes of a shard's index token by token: of a repository with thousands of snapshots a tree
+// of it would be most of the time and memory that a snapshot takes.
+func readShardIndex(b []byte, limit int64) (*ShardIndex, error) {
+	body, err := unframe(b, codecShardIndex)
+	if err != nil {
+		return nil, err
+	}
+	if body, err = decompress(body, limit); err != nil {
+		return nil, err
+	}
+	d, err := smile.NewDecoder(body, smile.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	p := &shardIndexParser{d: d, known: map[string]string{}}
+	if err := p.members(p.top); err != nil {
+		return nil, err
+	}
+	if _, err := d.Next(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("more follows the content: %w", err)
+	}
+	x := newShardIndex(p.files, p.snapshots)
+	if len(x.byName) != len(p.files) {
+		return nil, fmt.Errorf("a blob name occurs twice")
+	}
+	for _, s := range p.snapshots {
+		for _, name := range s.Files {
+			if _, ok := x.byName[name]; !ok {
+				return nil, fmt.Errorf("snapshot [%s] refers to the unknown file [%s]", s.Snapshot, name)
+			}
+		}
+	}
+	return x, nil
+}
+
+type shardIndexParser struct {
+	d         *smile.Decoder
+	files     []FileInfo
+	snapshots []ShardIndexSnapshot
+	known     map[string]string // strings that occur in many snapshots
+}
+
+// members reads an object and hands over the name of each member, whose value is next.
+func (p *shardIndexParser) members(member func(name string) error) error {
+	t, err := p.d.Next()
+	if err != nil {
+		return err
+	}
+	if t.Kind != smile.KindStartObject {
+		return fmt.Errorf("the content is no object")
+	}
+	seen := ""
+	for {
+		if t, err = p.d.Next(); err != nil {
+			return err
+		}
+		if t.Kind == smile.KindEndObject {
+			return nil
+		}
+		if t.Text == seen && seen != "" {
+			return fmt.Errorf("[%s] occurs twice", seen)
+		}
+		seen = t.Text
+		if err := member(t.Text); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *shardIndexParser) top(name string) error {
+	switch name {
+	case "files":
+		v, err := p.d.Value()
+		if err != nil {
+			return err
+		}
+		list, ok := v.([]any)
+		if !ok && v != nil {
+			return fmt.Errorf("[files] is not an array but %.60v", v)
+		}
+		p.files, err = parseFiles(list)
+		return err
+	case "snapshots":
+		return p.members(func(name string) error {
+			s := ShardIndexSnapshot{Snapshot: name}
+			err := p.members(func(name string) error { return p.snapshot(name, &s) })
+			if err != nil {
+				return fmt.Errorf("snapshot [%s]: %w", s.Snapshot, err)
+			}
+			p.snapshots = append(p.snapshots, s)
+			return nil
+		})
+	}
+	_, err := p.d.Value()
+	return err
+}
+
+func (p *shardIndexParser) snapshot(name string, s *ShardIndexSnapshot) error {
+	switch name {
+	case "files":
+		t, err := p.d.Next()
+		if err != nil || t.Kind == smile.KindNull {
+			return err
+		}
+		if t.Kind != smile.KindStartArray {
+			return fmt.Errorf("[files] is not an array of strings")
+		}
+		s.Files = []string{}
+		for {
+			if t, err = p.d.Next(); err != nil || t.Kind == smile.KindEndArray {
+				return err
+			}
+			if t.Kind != smile.KindString {
+				return fmt.Errorf("[files] is not an array of strings")
+			}
+			s.Files = append(s.Files, p.intern(t.Text))
+		}
+	case "shard_state_id":
+		t, err := p.d.Next()
+		if err != nil || t.Kind == smile.KindNull {
+			return err
+		}
+		if t.Kind != smile.KindString {
+			return fmt.Errorf("[shard_state_id] is not a string")
+		}
+		s.StateID = p.intern(t.Text)
+		return nil
+	}
+	_, err := p.d.Value()
+	return err
+}
+
+// intern lets equal strings share their bytes.
+func (p *shardIndexParser) intern(s string) string {
+	if k, ok := p.known[s]; ok {
+		return k
+	}
+	p.known[s] = s
+	return s
+}
