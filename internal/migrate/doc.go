@@ -2,10 +2,10 @@
 // documents of segments that are too old to be opened, and translates their metadata.
 //
 // Documents visits what is alive in a directory, each segment by its own codec: those of Lucene 5 to 8 through
-// lucene/codec/legacy, newer ones natively. Index indexes a directory's documents into a new Lucene index with a
-// Parser; NeedsIndexing tells which directories have to go that way. Translate turns mapping and settings of
-// an old index into those of today, with a warning for each thing that is lost; TranslateTemplate does so for
-// templates. What is kept and what is lost is told in docs/old-sources.md, why it is done so in
+// lucene/codec/legacy, newer ones natively. Shard indexes them into a new Lucene index; NeedsIndexing tells which
+// directories have to go that way. Index translates the metadata of an index into that of today, with a warning for
+// each thing that is lost; Global does so for a snapshot's global state; CheckVersion refuses what is too new or too
+// old. What is kept and what is lost is told in docs/old-sources.md, why it is done so in
 // docs/decisions/0010-old-sources.md.
 //
 // Invariants: nested and deleted documents are never visited; memory does not grow with the number of
