@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/varve-search/varve/internal/oracletest"
 )
@@ -150,6 +151,7 @@ func TestServe(t *testing.T) {
 	if few.Results.Result != "incomplete" {
 		t.Errorf("%+v", few.Results)
 	}
+	cancelIntegrity(t, s.URL)
 	var tasks map[string]any
 	ask(t, "GET", s.URL+"/_tasks?actions=*verify_integrity", &tasks)
 	if strings.Contains(fmt.Sprint(tasks), "verify_integrity") {
@@ -158,6 +160,52 @@ func TestServe(t *testing.T) {
 	stop()
 	if now := files(t, dir); len(now) != len(before) {
 		t.Errorf("%d files became %d", len(before), len(now))
+	}
+}
+
+// cancelIntegrity starts a look that takes long, finds it among the tasks, and cancels it there.
+func cancelIntegrity(t *testing.T, url string) {
+	t.Helper()
+	done := make(chan integrity, 1)
+	go func() {
+		var slow integrity
+		ask(t, "POST", url+"/_snapshot/repo/_verify_integrity?verify_blob_contents=true&max_bytes_per_sec=1kb", &slow)
+		done <- slow
+	}()
+	id := ""
+	for range 200 {
+		var list struct {
+			Nodes map[string]struct {
+				Tasks map[string]struct {
+					Status struct{ Snapshots struct{ Total int } }
+				}
+			}
+		}
+		ask(t, "GET", url+"/_tasks?actions=*verify_integrity&detailed", &list)
+		for _, n := range list.Nodes {
+			for task, x := range n.Tasks {
+				if x.Status.Snapshots.Total > 0 {
+					id = task
+				}
+			}
+		}
+		if id != "" {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if id == "" {
+		t.Fatal("the task does not show how far it is")
+	}
+	var cancelled map[string]any
+	ask(t, "POST", url+"/_tasks/"+id+"/_cancel", &cancelled)
+	select {
+	case got := <-done:
+		if got.Results.Result != "incomplete" {
+			t.Errorf("cancelled: %+v", got.Results)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the task goes on")
 	}
 }
 
