@@ -189,7 +189,7 @@ func TestKilledWhileRestoring(t *testing.T) {
 	do("PUT", "/_snapshot/r", fmt.Sprintf(`{"type":"fs","settings":{"location":%q,"max_restore_bytes_per_sec":"800kb"}}`, repo))
 	do("PUT", "/ix", `{"settings":{"index.number_of_replicas":0}}`)
 	var b strings.Builder
-	for i := range 1500 {
+	for i := range 1200 {
 		fmt.Fprintf(&b, `{"index":{"_id":"d%d"}}`+"\n"+`{"n":%d,"a":%q,"b":%q}`+"\n", i, i, noise(i), noise(i+1000000))
 	}
 	do("POST", "/ix/_bulk?refresh=true", b.String())
@@ -212,7 +212,7 @@ func TestKilledWhileRestoring(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if out := do("GET", "/ix/_count", ""); !strings.Contains(out, `"count":1500,`) {
+	if out := do("GET", "/ix/_count", ""); !strings.Contains(out, `"count":1200,`) {
 		t.Error(out)
 	}
 	if out := do("GET", "/ix/_recovery", ""); !strings.Contains(out, `"type":"SNAPSHOT"`) || strings.Contains(out, `"reused":0,`) {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -58,7 +59,11 @@ func TestReplayRemote(t *testing.T) {
 	repo, data := t.TempDir(), t.TempDir()
 	const cache = 300 << 10
 	s := servertest.Start(t, data, repo, "node.search.cache.size=300kb")
-	for _, name := range []string{"opensearch-2.19/main", "opensearch-2.19/chunked", "opensearch-2.11/main"} {
+	fixtures := []string{"opensearch-2.19/main"}
+	if os.Getenv("VARVE_LONG") != "" {
+		fixtures = append(fixtures, "opensearch-2.19/chunked", "opensearch-2.19/zstd", "opensearch-2.17/main", "opensearch-2.11/main", "opensearch-2.3/main")
+	}
+	for _, name := range fixtures {
 		t.Run(name, func(t *testing.T) {
 			restores := 0
 			proxied := remotely(t, s.URL, &restores)
