@@ -83,6 +83,23 @@ var compressed = map[string]struct{ base, what string }{
 	"QATZSTD912":          {"Lucene912", "zstd of Intel QAT"},
 }
 
+// The plugin names its codecs of Lucene 10 after the kind and the generation, such as ZSTD101.
+var (
+	compressed10 = map[string]string{"ZSTD": "zstd", "ZSTDNODICT": "zstd without a dictionary",
+		"QATLZ4": "LZ4 of Intel QAT", "QATDEFLATE": "DEFLATE of Intel QAT", "QATZSTD": "zstd of Intel QAT"}
+	generations10 = []string{"101", "103", "104"}
+)
+
+// lookup10 finds one of these.
+func lookup10(name string) (base, what string, ok bool) {
+	for _, g := range generations10 {
+		if kind, found := strings.CutSuffix(name, g); found && compressed10[kind] != "" {
+			return "Lucene" + g, compressed10[kind], true
+		}
+	}
+	return "", "", false
+}
+
 // olderOrNewer names the generations of Lucene that are recognised and not read.
 var olderOrNewer = []struct {
 	reason string
@@ -102,9 +119,13 @@ func Lookup(name string) (Codec, error) {
 	if base, ok := wrappers[name]; ok {
 		return Codec{Name: name, Base: base, SegmentInfo: bases[base], OneDocValuesFormat: strings.HasPrefix(name, "Composite")}, nil
 	}
-	if c, ok := compressed[name]; ok {
-		return Codec{Name: name, Base: c.base, SegmentInfo: bases[c.base], StoredFields: &codec.UnsupportedError{
-			Format: name, Where: "stored fields", Reason: "they are compressed with " + c.what + " by the plugin custom-codecs",
+	base, what, ok := lookup10(name)
+	if c, old := compressed[name]; old {
+		base, what, ok = c.base, c.what, true
+	}
+	if ok {
+		return Codec{Name: name, Base: base, SegmentInfo: bases[base], StoredFields: &codec.UnsupportedError{
+			Format: name, Where: "stored fields", Reason: "they are compressed with " + what + " by the plugin custom-codecs",
 		}}, nil
 	}
 	for _, g := range olderOrNewer {

@@ -26,6 +26,10 @@ func TestLookup(t *testing.T) {
 	if err != nil || c.Base != "Lucene912" || !codec.IsUnsupported(c.StoredFields) {
 		t.Errorf("ZSTD912: %+v, %v", c, err)
 	}
+	c, err = Lookup("ZSTDNODICT103")
+	if err != nil || c.Base != "Lucene103" || !c.Lucene10() || !codec.IsUnsupported(c.StoredFields) {
+		t.Errorf("ZSTDNODICT103: %+v, %v", c, err)
+	}
 	for _, name := range []string{"Lucene102", "Lucene105", "Lucene87", "KNN87Codec", "Nonsense", "", strings.Repeat("x", 1000)} {
 		_, err := Lookup(name)
 		var u *codec.UnsupportedError
