@@ -11,6 +11,7 @@ import (
 
 	"github.com/varve-search/varve/internal/oracletest"
 	"github.com/varve-search/varve/lucene"
+	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/segments"
 	"github.com/varve-search/varve/lucene/store"
 )
@@ -132,4 +133,19 @@ func bytesOf(t *testing.T, dir store.Directory, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// TestCommitOfLucene6 is read here, and called by its name elsewhere.
+func TestCommitOfLucene6(t *testing.T) {
+	for _, path := range oracletest.Indices(t, "elasticsearch-5.6/main", "snap-1", "products") {
+		dir := load(t, path)
+		if _, err := segments.ReadLatest(dir); !codec.IsUnsupported(err) || !strings.Contains(err.Error(), "Lucene 6") {
+			t.Errorf("%v", err)
+		}
+		names, _ := dir.List()
+		infos, err := ReadCommit(dir, segments.FileName(segments.LastGeneration(names)))
+		if err != nil || len(infos.Segments) == 0 || infos.IndexCreatedMajor != 6 || infos.UserData["translog_uuid"] == "" {
+			t.Errorf("%+v, %v", infos, err)
+		}
+	}
 }

@@ -108,6 +108,10 @@ func ParseEntries(in store.Input, name string) (*Infos, error) {
 func parse(r *store.Reader, gen int64) (*Infos, error) {
 	format, err := codec.ReadHeader(r, codecName, version70, version86)
 	if err != nil {
+		var v *codec.VersionError
+		if errors.As(err, &v) && v.Version < version70 {
+			return nil, &codec.UnsupportedError{Format: fmt.Sprintf("segments version %d", v.Version), Where: r.Input().Name(), Reason: "it is of Lucene 6 or older, which is not readable as it is"}
+		}
 		return nil, err
 	}
 	s := &Infos{Generation: gen}
