@@ -85,7 +85,7 @@ func (c *Container) deleteKeys(ctx context.Context, keys []string, f *failures) 
 	out, err := c.api.DeleteObjects(ctx, &s3.DeleteObjectsInput{
 		Bucket: &c.cfg.bucket, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)}, ExpectedBucketOwner: optional(c.cfg.owner),
 	})
-	if statusOf(err) == 501 { // not every store has the request
+	if code := apiCode(err); statusOf(err) == 501 || code == "MissingContentMD5" || code == "MissingDigest" { // not every store has the request, or accepts it without MD5
 		c.deleteSingly(ctx, keys, fail)
 		return
 	}

@@ -316,6 +316,10 @@ func testThrottled(t *testing.T, srv *oracletest.S3) {
 	if err := c.DeleteBatch(t.Context(), []string{"a", "b"}); err != nil {
 		t.Fatal(err)
 	}
+	setFaults(t, proxy, rule{"method": "POST", "path": "delete", "status": 400, "code": "MissingContentMD5"})
+	if err := c.DeleteBatch(t.Context(), []string{"a", "b"}); err != nil {
+		t.Fatal(err)
+	}
 	setFaults(t, proxy, rule{"method": "PUT", "status": 507, "code": "XMinioStorageFull"})
 	if err := putBytes(c, "a", []byte("abc"), blob.PutOptions{}); blob.KindOf(err) != blob.KindNoSpace {
 		t.Fatal(err)

@@ -23,12 +23,19 @@ func defaultChunk(typ string) int64 {
 	return 0
 }
 
+// ofS3 are the secrets of a repository of type s3.
+var ofS3 = map[string]bool{"access_key": true, "secret_key": true, "session_token": true}
+
 // sealSettings hides the secrets among the settings of a repository from whoever reads the cluster state. A store decides later
 // whether it takes secrets from there at all.
 func (s *Service) sealSettings(name string, cfg settings.Settings) (settings.Settings, error) {
 	out := cfg
+	insecure, err := s.cfg.Settings.Bool("repository_s3.allow_insecure_settings", false)
+	if err != nil {
+		return nil, repositoryError(name, "the node's setting repository_s3.allow_insecure_settings").Because(err)
+	}
 	for _, key := range cfg.Keys() {
-		if !settings.IsSecret(key) {
+		if !settings.IsSecret(key) || ofS3[key] && !insecure { // the store refuses those
 			continue
 		}
 		if s.cfg.Secrets == nil {
