@@ -124,6 +124,13 @@ func deleteAll(ctx context.Context, parallel int, blobs []doomedBlobs, trees []d
 // ErrShallow: their locks in the remote store would stay for ever.
 func (r *Repository) Delete(ctx context.Context, base *Data, ids []SnapshotID) (*Result, error) {
 	res, err := r.deleteSnapshots(ctx, base, ids)
+	if err != nil && blob.KindOf(err) == blob.KindNoSpace && r.release(ctx) {
+		if res, err = r.deleteSnapshots(ctx, base, ids); err == nil {
+			if rerr := r.Reserve(context.WithoutCancel(ctx)); rerr != nil {
+				res.Warnings = append(res.Warnings, fmt.Errorf("keep a reserve of space again: %w", rerr))
+			}
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("delete snapshots: %w", err)
 	}
@@ -153,7 +160,7 @@ func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []Snap
 	d, res := &doomed{}, &Result{}
 	gens, wrote, err := r.deleteFromShards(ctx, base, gone, d, res)
 	if err != nil {
-		return nil, err
+		return nil, r.undoOnFull(ctx, base, gens, err)
 	}
 	next := base.withoutSnapshots(gone, gens)
 	if err := r.doomMetadata(ctx, base, next, gone, d); err != nil {
@@ -161,11 +168,30 @@ func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []Snap
 	}
 	done, warnings, err := r.swing(ctx, base.Generation, next, wrote)
 	if err != nil {
-		return nil, err
+		return nil, r.undoOnFull(ctx, base, gens, err)
 	}
 	res.Data, res.Warnings = done, append(res.Warnings, warnings...)
 	d.run(context.WithoutCancel(ctx), r.opts.Parallel, res)
 	return res, nil
+}
+
+// undoOnFull removes the shard indices that a deletion wrote before the store was full, so that it can be tried again. The root
+// was not swung then.
+func (r *Repository) undoOnFull(ctx context.Context, base *Data, gens map[string][]string, cause error) error {
+	if blob.KindOf(cause) != blob.KindNoSpace {
+		return cause
+	}
+	for _, i := range base.Indices {
+		for shard, gen := range gens[i.ID] {
+			if gen == "" || gen == i.ShardGeneration(shard) {
+				continue
+			}
+			if s, err := r.Shard(ctx, i.IndexID, shard); err == nil {
+				_ = s.c.DeleteBatch(ctx, []string{shardIndexName(gen)}) // else Cleanup finds it
+			}
+		}
+	}
+	return cause
 }
 
 // refuseShallow reads the info of the snapshots; one that cannot be read is no obstacle, unless its

@@ -31,6 +31,8 @@ type Options struct {
 	// MaxMetadata is the largest metadata blob that is read, in bytes, also decompressed; default
 	// 512 MiB.
 	MaxMetadata int64
+	// Reserve is how many bytes Reserve keeps for deletions on a full store; 0 keeps none.
+	Reserve int64
 	// Writer names the cluster in roots that are written; "" names none.
 	Writer string
 	// Parallel is the number of requests at once in Delete, Cleanup and Verify; default 8.

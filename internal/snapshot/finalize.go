@@ -66,6 +66,11 @@ func (s *Service) finalize(ctx context.Context, v *state.View, job *state.Snapsh
 		s.log.Warn("a snapshot left blobs behind", "repository", job.Repository, "snapshot", job.Name, "error", w)
 	}
 	o.keep(res.Data)
+	o.reserved.Do(func() {
+		if err := o.repo.Reserve(ctx); err != nil {
+			s.log.Warn("no space could be reserved for deletions on a full store", "repository", job.Repository, "error", err)
+		}
+	})
 	return &n.Info, res.Data, nil
 }
 

@@ -27,6 +27,8 @@ type opened struct {
 	infos  *cache[*repository.SnapshotInfo]
 	shards *cache[map[int]ShardStatus] // by snapshot UUID and index id
 
+	reserved sync.Once // when something was written first
+
 	mu     sync.Mutex
 	last   *repository.Data // the root that was read or written last
 	lastAt time.Time        // when the store was asked for it last
@@ -209,12 +211,15 @@ func (s *Service) open(name string) (*opened, error) {
 	return o, nil
 }
 
+// reserve is the space that each repository keeps for deletions when its store is full, in bytes.
+const reserve = 1 << 20
+
 func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 	c, err := s.openStore(rec)
 	if err != nil {
 		return nil, err
 	}
-	opts := repository.Options{Writer: s.clusterName()}
+	opts := repository.Options{Writer: s.clusterName(), Reserve: reserve}
 	if compress, err := rec.Settings.Bool("compress", false); err != nil {
 		return nil, err
 	} else if compress {

@@ -187,6 +187,36 @@ func TestRefusedDeletion(t *testing.T) {
 	}
 }
 
+// TestFullStore deletes although nothing can be written but what the reserve leaves.
+func TestFullStore(t *testing.T) {
+	b, ctx := besides(t), context.Background()
+	reserve := func() bool { _, ok := b.memory("r").Snapshot()["varve-reserve"]; return ok }
+	if !reserve() {
+		t.Fatal("there is no reserve")
+	}
+	refused := false
+	hook := faulty.Hook(func(o faulty.Op) faulty.Fault {
+		if o.Kind == "put" && reserve() {
+			refused = true
+			return faulty.Fault{Before: faulty.Fail(blob.KindNoSpace)}
+		}
+		return faulty.Fault{}
+	})
+	b.hook.Store(&hook)
+	if warnings, err := b.svc().Delete(ctx, "r", []string{"a"}); err != nil || len(warnings) != 0 {
+		t.Fatal(warnings, err)
+	}
+	if got := b.names(); got != "b" || !refused || !reserve() {
+		t.Fatal(got, refused, reserve())
+	}
+	b.calm()
+	if _, err := b.svc().Delete(ctx, "r", []string{"b"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.other.Verify(ctx, repository.VerifyOptions{Deep: true}, func(f repository.Finding) { t.Errorf("left behind: %s", f) })
+	check(t, err)
+}
+
 // TestAbort cancels a snapshot that works, and one that waits behind it.
 func TestAbort(t *testing.T) {
 	b, ctx := besides(t), context.Background()
