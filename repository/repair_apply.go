@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,6 +15,9 @@ import (
 // apply does what was planned: copies of the pointers, then what the new root refers to, then the root, and last the
 // pointers that are taken away.
 func (p *repairer) apply(ctx context.Context, now time.Time) error {
+	if !p.r.root.Capabilities().Has(blob.CanWrite | blob.CanDelete | blob.AtomicIfAbsent) {
+		return &blob.Error{Op: "write", Location: p.r.String(), Kind: blob.KindUnsupported, Err: errors.New("the store must delete and create only what is absent")}
+	}
 	if err := p.r.checkBase(ctx, p.base); err != nil {
 		return err
 	}
