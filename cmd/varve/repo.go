@@ -33,7 +33,7 @@ diff --exit-code, repair without --apply), 2 the command could not run.`,
 	}
 	repo.PersistentFlags().Bool("json", false, "print JSON, for scripts")
 	repo.PersistentFlags().Bool("no-progress", false, "show no progress")
-	repo.AddCommand(repoLs(), repoShow(), repoDu(), repoVerify(), repoCat(), repoExport(), repoDiff(), repoCp(), repoExtract(), repoPrune(), repoRepair(), repoOpen())
+	repo.AddCommand(repoLs(), repoShow(), repoDu(), repoVerify(), repoCat(), repoExport(), repoDiff(), repoCp(), repoExtract(), repoPrune(), repoRepair(), repoOpen(), repoCheckStore())
 	return repo
 }
 
