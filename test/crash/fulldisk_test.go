@@ -169,7 +169,7 @@ func TestFullRepositoryDisk(t *testing.T) {
 	docs(0, 200)
 	s.Must("PUT", "/_snapshot/r/good?wait_for_completion=true", "", nil)
 	s.Must("PUT", "/_snapshot/r/other?wait_for_completion=true", "", nil)
-	free := fill(t, disk, 64<<10)
+	free := fill(t, disk, 0)
 	docs(200, 5000)
 	status, body, err := servertest.Call(s.URL, "PUT", "/_snapshot/r/large?wait_for_completion=true", "")
 	if err != nil || !strings.Contains(string(body), "no space left") || status == 200 && !strings.Contains(string(body), `"successful":0`) {
