@@ -53,7 +53,7 @@ func NewCache(limit int64) *Cache {
 // Block implements Blocks.
 func (c *Cache) Block(ctx context.Context, key Key, length int, fetch Fetch) (*Block, error) {
 	for {
-		data, err, own := c.get(ctx, key, length, fetch)
+		data, own, err := c.get(ctx, key, length, fetch)
 		if err != nil && !own && ctx.Err() == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 			continue // who fetched it gave up; it is fetched for us
 		}
@@ -62,7 +62,7 @@ func (c *Cache) Block(ctx context.Context, key Key, length int, fetch Fetch) (*B
 }
 
 // get also tells whether this call was the one that fetched.
-func (c *Cache) get(ctx context.Context, key Key, length int, fetch Fetch) (data *Block, err error, own bool) { //nolint:revive // the error belongs to data
+func (c *Cache) get(ctx context.Context, key Key, length int, fetch Fetch) (data *Block, own bool, err error) {
 	c.mu.Lock()
 	if e, ok := c.blocks[key]; ok {
 		c.order.MoveToFront(e)
@@ -70,9 +70,9 @@ func (c *Cache) get(ctx context.Context, key Key, length int, fetch Fetch) (data
 		b := e.Value.(*cached)
 		select {
 		case <-b.ready:
-			return b.data, b.err, false
+			return b.data, false, b.err
 		case <-ctx.Done():
-			return nil, ctx.Err(), true
+			return nil, true, ctx.Err()
 		}
 	}
 	b := &cached{key: key, ready: make(chan struct{})}
@@ -90,7 +90,7 @@ func (c *Cache) get(ctx context.Context, key Key, length int, fetch Fetch) (data
 		data = nil
 	}
 	c.settle(b, data, err)
-	return data, err, true
+	return data, true, err
 }
 
 // settle ends the fetch of a block, and lets others go that have no more room.

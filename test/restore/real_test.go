@@ -77,20 +77,20 @@ var (
 	withUUID = regexp.MustCompile(`(snap-\d)/[\w-]{22}`)
 )
 
-// comparable takes out what must differ, and orders what has no order.
-func comparable(v any) any {
+// norm takes out what must differ, and orders what has no order.
+func norm(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for k := range v {
 			if slices.Contains(changing, k) || strings.HasSuffix(k, "_in_millis") || k == "version" && strings.HasPrefix(fmt.Sprint(v[k]), "2.19") {
 				v[k] = "*"
 			} else {
-				v[k] = comparable(v[k])
+				v[k] = norm(v[k])
 			}
 		}
 	case []any:
 		for i := range v {
-			v[i] = comparable(v[i])
+			v[i] = norm(v[i])
 		}
 		slices.SortFunc(v, func(a, b any) int {
 			x, _ := at(a, "name").(string)
@@ -123,7 +123,7 @@ func TestLikeReal(t *testing.T) {
 		if json.Unmarshal(raw, &v) != nil {
 			return code, string(raw)
 		}
-		return code, comparable(v)
+		return code, norm(v)
 	}
 	for side, url := range map[string]string{"theirs": theirs, "ours": ours} {
 		fixture := oracletest.FixtureRepository(t, "opensearch-2.19/main")
