@@ -61,7 +61,6 @@ func readRestore(o *xcontent.Object, req *snapshot.RestoreRequest) error {
 	texts := map[string]*string{"rename_pattern": &req.RenamePattern, "rename_replacement": &req.RenameReplacement,
 		"rename_alias_pattern": &req.RenameAliasPattern, "rename_alias_replacement": &req.RenameAliasReplacement}
 	flags := map[string]*bool{"partial": &req.Partial, "include_global_state": &req.IncludeGlobalState, "include_aliases": &req.IncludeAliases}
-	allowNone := true
 	for _, m := range o.Members {
 		var err error
 		text, isText := m.Value.(string)
@@ -80,8 +79,9 @@ func readRestore(o *xcontent.Object, req *snapshot.RestoreRequest) error {
 		case m.Key == "ignore_unavailable":
 			req.IgnoreUnavailable, err = boolean(m.Key, m.Value)
 		case m.Key == "allow_no_indices":
-			allowNone, err = boolean(m.Key, m.Value)
-			req.ForbidNoIndices = !allowNone
+			var allow bool
+			allow, err = boolean(m.Key, m.Value)
+			req.ForbidNoIndices = !allow
 		case m.Key == "expand_wildcards":
 		case m.Key == "indices":
 			req.Indices, err = names(m.Key, m.Value)

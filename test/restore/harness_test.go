@@ -57,7 +57,7 @@ func start(t testing.TB, dir string, open func(*state.Repository) (blob.Containe
 func startWith(t testing.TB, dir string, open func(*state.Repository) (blob.Container, error), set settings.Settings, change func(*cluster.Config)) *server {
 	t.Helper()
 	ctx := context.Background()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	if os.Getenv("VARVE_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
