@@ -21,7 +21,7 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 		return nil, err
 	}
 	if readOnly(o.record) {
-		return nil, repositoryError(repo, "repository is readonly")
+		return nil, s.refuseDeletion(ctx, o, patterns)
 	}
 	before := s.store.View()
 	data, err := o.root(ctx)

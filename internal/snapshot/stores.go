@@ -131,3 +131,18 @@ func (s *Service) StoreStats() map[string]blob.Stats {
 	}
 	return out
 }
+
+// refuseDeletion says why nothing is deleted from a read-only repository: a snapshot that is not there is told first.
+func (s *Service) refuseDeletion(ctx context.Context, o *opened, patterns []string) error {
+	repo := o.record.Name
+	data, err := o.repo.LoadData(ctx)
+	if err != nil {
+		return s.describe(repo, err)
+	}
+	for _, p := range patterns {
+		if _, err := data.Snapshot(p); err != nil && !strings.Contains(p, "*") {
+			return apierr.SnapshotMissing(repo, p)
+		}
+	}
+	return repositoryError(repo, "cannot delete snapshot from a readonly repository")
+}
