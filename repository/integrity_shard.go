@@ -82,7 +82,13 @@ func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id
 		v.lose(id.UUID, LostPart{Index: i.Name, Shard: s.ID, Problem: "the shard failed when the snapshot was taken", Known: true})
 		return nil, nil
 	}
+	elsewhere := func() {
+		v.mu.Lock()
+		v.stats.Elsewhere++
+		v.mu.Unlock()
+	}
 	if !full && shallow {
+		elsewhere()
 		if _, err := s.ShallowSnapshot(ctx, id); err != nil {
 			v.lose(id.UUID, LostPart{Index: i.Name, Shard: s.ID, Problem: "the references to the remote store cannot be read"})
 			return nil, find(shallowName(id.UUID), id.Name, "the references to the remote store cannot be read", err)
@@ -91,6 +97,7 @@ func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id
 	}
 	if !full {
 		if info != nil && info.PinnedTimestamp != 0 {
+			elsewhere()
 			return nil, nil
 		}
 		// An index of the name may have had fewer shards when this snapshot was taken.

@@ -86,6 +86,8 @@ type VerifyOptions struct {
 type VerifyStats struct {
 	Snapshots, Indices, Shards, Files int
 	Bytes                             int64
+	// Elsewhere counts shards of snapshots whose data lies in a remote store, where Verify does not look.
+	Elsewhere int
 	// Restorable says of each snapshot what can be restored from it, in the order of the root.
 	Restorable []Restorability
 }

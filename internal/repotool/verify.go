@@ -161,6 +161,11 @@ func (v *verifying) summary(stats repository.VerifyStats, checker *shardcheck.Ch
 			}
 		}
 	}
+	if stats.Elsewhere > 0 {
+		if err := p.printf("%s\n", p.paint(yellow, fmt.Sprintf("%s of snapshots: the data lies in a remote store, which was not looked at", plural(stats.Elsewhere, "shard", "shards")))); err != nil {
+			return err
+		}
+	}
 	switch {
 	case v.findings == 0:
 		return p.printf("%s: %s (%s).\n", p.paint(green, "The repository is healthy"), what, seen)
