@@ -121,8 +121,8 @@ type repairer struct {
 
 // span is when the shards of a snapshot were worked on, and how many are in it.
 type span struct {
-	start, end    int64
-	total, failed int
+	start, end int64
+	total      int
 }
 
 // Repair looks at everything, works out how the repository can be made whole, and with opts.Apply does it: rebuilds the root

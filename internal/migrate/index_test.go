@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -62,7 +61,7 @@ func config(t *testing.T, refuse func(string) error) shard.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return shard.Config{Index: "x", PrimaryTerm: 3, Parser: &parser{m, refuse}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	return shard.Config{Index: "x", PrimaryTerm: 3, Parser: &parser{m, refuse}, Log: slog.New(slog.DiscardHandler)}
 }
 
 // source opens the first shard of an index of a fixture.

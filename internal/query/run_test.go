@@ -227,7 +227,9 @@ func collectAggs(s *search.Searcher, q search.Query, plan *aggregation.Plan) (ag
 		}
 	}
 	r, err := c.Results()
-	r.ShardDone()
+	if err == nil {
+		err = r.ShardDone()
+	}
 	return r, err
 }
 

@@ -24,7 +24,7 @@ func serve(t *testing.T, o ServeOptions) (Served, func()) {
 	ctx, cancel := context.WithCancel(bg)
 	ready := make(chan Served, 1)
 	done := make(chan error, 1)
-	o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	o.Log = slog.New(slog.DiscardHandler)
 	var out bytes.Buffer
 	go func() { done <- Serve(ctx, &Printer{Out: &out, JSON: true}, o, func(s Served) { ready <- s }) }()
 	stop := func() {

@@ -77,7 +77,7 @@ func TestS3WithRealNode(t *testing.T) {
 	servertest.Must(t, node, "POST", "/_snapshot/repo/first/_restore?wait_for_completion=true", `{"indices":"ours","include_global_state":false}`, nil)
 	for _, q := range questions[:12] {
 		ours, theirs := ask(t, s.URL, "ours", q), ask(t, node, "ours", q)
-		if a, b := fmt.Sprintf("%s", ours.Hits.Total), fmt.Sprintf("%s", theirs.Hits.Total); a != b || len(ours.Hits.Hits) != len(theirs.Hits.Hits) {
+		if a, b := string(ours.Hits.Total), string(theirs.Hits.Total); a != b || len(ours.Hits.Hits) != len(theirs.Hits.Hits) {
 			t.Errorf("%s: %s of ours, %s of the real node", q, a, b)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -51,7 +50,7 @@ var indices = map[string]int{"one": 1, "two": 2}
 func startNode(t testing.TB) *node {
 	t.Helper()
 	ctx := context.Background()
-	n := &node{t: t, stores: map[string]*mem.Store{}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	n := &node{t: t, stores: map[string]*mem.Store{}, log: slog.New(slog.DiscardHandler)}
 	if testing.Verbose() && os.Getenv("VARVE_MODEL_LOG") != "" {
 		n.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}

@@ -195,11 +195,11 @@ func pack32(values []uint32, nbits, lane uint) []byte {
 	t := make([]uint32, len(values)*int(nbits)/32)
 	n, lanes := len(t), 32/int(lane)
 	bit := func(word, l, b int) uint32 { // of the value in a lane, b from the top
-		return words[word] >> (uint(lane)*uint(lanes-1-l) + nbits - 1 - uint(b)) & 1
+		return words[word] >> (lane*uint(lanes-1-l) + nbits - 1 - uint(b)) & 1
 	}
 	full := int(lane / nbits)
 	for l := range lanes {
-		top := uint(lane) * uint(lanes-l) // above the lane
+		top := lane * uint(lanes-l) // above the lane
 		for k := range full {
 			for j := range n {
 				for b := range int(nbits) {
@@ -211,7 +211,7 @@ func pack32(values []uint32, nbits, lane uint) []byte {
 		at := 0 // in the low bits of the words, rem of each
 		for word := full * n; word < w; word++ {
 			for b := range int(nbits) {
-				t[at/rem] |= bit(word, l, b) << (top - uint(lane) + uint(rem-1-at%rem))
+				t[at/rem] |= bit(word, l, b) << (top - lane + uint(rem-1-at%rem))
 				at++
 			}
 		}
