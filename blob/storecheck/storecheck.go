@@ -4,18 +4,13 @@
 package storecheck
 
 import (
-	"bytes"
 	"context"
 	crand "crypto/rand"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand"
-	"sort"
+	"slices"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/varve-search/varve/blob"
 )
@@ -25,7 +20,38 @@ type Options struct {
 	Blobs       int   // how many are written; 100 where it is 0
 	Concurrency int   // requests at a time; 10 where it is 0
 	MaxSize     int64 // of a blob in bytes; 10 MiB where it is 0
+	MaxTotal    int64 // of all blobs in bytes, however often each is written; 1 GiB where it is 0
 	Seed        int64 // of sizes, contents and order
+	// Rare is the share of blobs that are also overwritten, and of writes that are begun and broken off; one always is.
+	Rare float64
+	// NoAborts leaves out writes that break off.
+	NoAborts bool
+	// Contests is how often several writers create one blob; 10 where it is 0.
+	Contests int
+	// EarlyReads reads each blob while it is written, too.
+	EarlyReads bool
+	// Detailed asks for Report.Details.
+	Detailed bool
+	// Step, if it is set, is told which check begins.
+	Step func(check string)
+}
+
+func (o *Options) setDefaults() {
+	if o.MaxSize <= 0 {
+		o.MaxSize = 10 << 20
+	}
+	if o.MaxTotal <= 0 {
+		o.MaxTotal = 1 << 30
+	}
+	if o.Blobs <= 0 {
+		o.Blobs = 100
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = 10
+	}
+	if o.Contests <= 0 {
+		o.Contests = 10
+	}
 }
 
 // Issue is something that a repository could not live with.
@@ -42,8 +68,26 @@ type Report struct {
 	BlobsWritten int           `json:"blobs_written"`
 	BytesWritten int64         `json:"bytes_written"`
 	BytesRead    int64         `json:"bytes_read"`
+	BlobsRead    int           `json:"blobs_read"`
 	WriteTime    time.Duration `json:"write_nanos"`
 	ReadTime     time.Duration `json:"read_nanos"`
+	ListTime     time.Duration `json:"list_nanos"`
+	DeleteTime   time.Duration `json:"delete_nanos"`
+	Path         string        `json:"path"` // of the folder that was used, below the store's
+	Details      []Detail      `json:"details,omitempty"`
+}
+
+// Detail is what became of one blob. Times are 0 for what was not done.
+type Detail struct {
+	Name        string        `json:"name"`
+	Size        int64         `json:"size"` // in bytes, of what was written first
+	Write       time.Duration `json:"write_nanos"`
+	Overwritten bool          `json:"overwritten"`
+	Overwrite   time.Duration `json:"overwrite_nanos"`
+	EarlyRead   bool          `json:"early_read"`  // it was read while it was written,
+	EarlyFound  bool          `json:"early_found"` // and was there already
+	FirstByte   time.Duration `json:"first_byte_nanos"`
+	Read        time.Duration `json:"read_nanos"`
 }
 
 type run struct {
@@ -51,35 +95,30 @@ type run struct {
 	c    blob.Container
 	opts Options
 	rep  *Report
-	size map[string]int64
+	size []int64 // of the first version of each blob
+	blob []Detail
+
+	early atomic.Pointer[error] // the first that a read of what was being written ended with
 }
 
 // Run checks a store. The error is one of the context; everything else is an issue in the report.
 func Run(ctx context.Context, store blob.Container, opts Options) (*Report, error) {
-	if opts.MaxSize <= 0 {
-		opts.MaxSize = 10 << 20
-	}
-	if opts.Blobs <= 0 {
-		opts.Blobs = 100
-	}
-	if opts.Concurrency <= 0 {
-		opts.Concurrency = 10
-	}
+	opts.setDefaults()
 	var id [8]byte
 	if _, err := crand.Read(id[:]); err != nil {
 		return nil, err
 	}
-	c, err := store.Container(fmt.Sprintf("tests-%x", id))
+	path := fmt.Sprintf("tests-%x", id)
+	c, err := store.Container(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &run{ctx: ctx, c: c, opts: opts, rep: &Report{}, size: map[string]int64{}}
-	steps := []struct {
-		name, advice string
-		do           func() error
-	}{
+	r := &run{ctx: ctx, c: c, opts: opts, rep: &Report{Path: path}}
+	r.plan()
+	steps := []step{
 		{"access", "correct the setting that the message names", func() error { return blob.Check(ctx, store) }},
 		{"parallel writes", "look at the rights to write, and at proxies between", r.write},
+		{"reads during writes", "the store must show a blob whole or not at all: do not use it, nor whatever it is mounted with", r.earlyReads},
 		{"reads", "the store or something between returns other bytes than were written: do not use it", r.read},
 		{"ranges", "the store must answer requests for ranges", r.ranges},
 		{"list after write", "the store must list what was written at once", r.list},
@@ -88,12 +127,18 @@ func Run(ctx context.Context, store blob.Container, opts Options) (*Report, erro
 		{"aborted write", "the store must not show a blob that was not written to its end", r.aborted},
 		{"delete", "give the right to delete (s3:DeleteObject); without it repositories grow for ever", r.remove},
 	}
+	steps = slices.DeleteFunc(steps, func(s step) bool {
+		return opts.NoAborts && s.name == "aborted write" || !opts.EarlyReads && s.name == "reads during writes"
+	})
 	for _, s := range steps {
 		r.rep.Checks = append(r.rep.Checks, s.name)
+		if opts.Step != nil {
+			opts.Step(s.name)
+		}
 		err := s.do()
 		if ctx.Err() != nil {
 			r.cleanUp()
-			return r.rep, ctx.Err()
+			return r.rep, context.Cause(ctx)
 		}
 		if err != nil {
 			r.rep.Issues = append(r.rep.Issues, Issue{s.name, err.Error(), s.advice})
@@ -103,7 +148,16 @@ func Run(ctx context.Context, store blob.Container, opts Options) (*Report, erro
 		}
 	}
 	r.cleanUp()
+	if opts.Detailed {
+		r.rep.Details = r.blob
+	}
 	return r.rep, nil
+}
+
+// step is one check, and what helps when it fails.
+type step struct {
+	name, advice string
+	do           func() error
 }
 
 // cleanUp removes what is left, also when the caller has gone.
@@ -117,172 +171,28 @@ func (r *run) cleanUp() {
 	}
 }
 
-// content is that of a blob, from its number and version.
-func (r *run) content(i, version int) []byte {
-	rnd := rand.New(rand.NewSource(r.opts.Seed + int64(i)*1000 + int64(version))) //nolint:gosec // test data
-	n := rnd.Int63n(64 << 10)
-	if i%10 == 0 {
-		n = rnd.Int63n(r.opts.MaxSize + 1)
-	}
-	b := make([]byte, n)
-	rnd.Read(b)
-	return b
-}
-
-func name(i int) string { return fmt.Sprintf("blob-%d", i) }
-
-// each does something with every blob, several at a time.
-func (r *run) each(n int, do func(ctx context.Context, i int) error) error {
-	g, ctx := errgroup.WithContext(r.ctx)
-	g.SetLimit(r.opts.Concurrency)
-	for i := range n {
-		g.Go(func() error { return do(ctx, i) })
-	}
-	return g.Wait()
-}
-
-func (r *run) write() error {
-	start := time.Now()
-	var bytesOut, blobs atomic.Int64
-	for i := range r.opts.Blobs {
-		r.size[name(i)] = int64(len(r.content(i, 0)))
-	}
-	err := r.each(r.opts.Blobs, func(ctx context.Context, i int) error {
-		b := r.content(i, 0)
-		blobs.Add(1)
-		bytesOut.Add(int64(len(b)))
-		return r.c.Put(ctx, name(i), bytes.NewReader(b), int64(len(b)), blob.PutOptions{})
-	})
-	r.rep.BlobsWritten, r.rep.BytesWritten, r.rep.WriteTime = int(blobs.Load()), bytesOut.Load(), time.Since(start)
-	return err
-}
-
-func (r *run) same(ctx context.Context, i, version int) error {
-	want := r.content(i, version)
-	got, err := blob.ReadAll(ctx, r.c, name(i), r.opts.MaxSize+64<<10)
-	if err == nil && !bytes.Equal(got, want) {
-		err = fmt.Errorf("%s came back with other bytes (%d, and %d were written)", name(i), len(got), len(want))
-	}
-	return err
-}
-
-func (r *run) read() error {
-	start := time.Now()
-	err := r.each(r.opts.Blobs, func(ctx context.Context, i int) error { return r.same(ctx, i, 0) })
-	r.rep.BytesRead, r.rep.ReadTime = r.rep.BytesWritten, time.Since(start)
-	return err
-}
-
-func (r *run) ranges() error {
-	return r.each(min(r.opts.Blobs, 20), func(ctx context.Context, i int) error {
-		want := r.content(i, 0)
-		off := int64(len(want) / 3)
-		n := int64(len(want) / 2)
-		rd, err := r.c.GetRange(ctx, name(i), off, n)
-		if err != nil {
-			return err
+// plan chooses the blobs' sizes: the first is of the largest size, so is about one in ten at most, and others are small. Where that is too
+// much in all, each becomes smaller by the same share.
+func (r *run) plan() {
+	rnd := rand.New(rand.NewSource(r.opts.Seed)) //nolint:gosec // test data
+	r.size, r.blob = make([]int64, r.opts.Blobs), make([]Detail, r.opts.Blobs)
+	var total int64
+	for i := range r.size {
+		switch n := rnd.Int63n(r.opts.MaxSize + 1); {
+		case i == 0:
+			r.size[i] = r.opts.MaxSize
+		case i%10 == 0:
+			r.size[i] = n
+		default:
+			r.size[i] = n % min(r.opts.MaxSize+1, 64<<10)
 		}
-		defer rd.Close()
-		got, err := io.ReadAll(io.LimitReader(rd, n+1))
-		if err == nil && !bytes.Equal(got, want[off:min(off+n, int64(len(want)))]) {
-			err = fmt.Errorf("the bytes %d to %d of %s are others than were written", off, off+n, name(i))
+		total += r.size[i]
+	}
+	for i := range r.size {
+		if total > r.opts.MaxTotal {
+			r.size[i] = int64(float64(r.size[i]) * (float64(r.opts.MaxTotal) / float64(total)))
 		}
-		return err
-	})
-}
-
-func (r *run) list() error {
-	have, err := blob.Names(r.ctx, r.c, "blob-")
-	if err != nil {
-		return err
+		r.blob[i].Name, r.blob[i].Size = name(i), r.size[i]
+		r.blob[i].Overwritten = rnd.Float64() < r.opts.Rare || i == r.opts.Blobs-1
 	}
-	var wrong []string
-	for n, size := range r.size {
-		if got, ok := have[n]; !ok || got != size {
-			wrong = append(wrong, n)
-		}
-	}
-	sort.Strings(wrong)
-	if len(wrong) > 0 || len(have) != len(r.size) {
-		return fmt.Errorf("%d blobs were written and %d are listed; missing or of another size: %.200v", len(r.size), len(have), wrong)
-	}
-	return nil
-}
-
-func (r *run) overwrite() error {
-	return r.each(min(r.opts.Blobs, 20), func(ctx context.Context, i int) error {
-		b := r.content(i, 1)
-		if err := r.c.Put(ctx, name(i), bytes.NewReader(b), int64(len(b)), blob.PutOptions{}); err != nil {
-			return err
-		}
-		return r.same(ctx, i, 1)
-	})
-}
-
-// contend lets several writers create one blob: exactly one may succeed.
-func (r *run) contend() error {
-	if !r.c.Capabilities().Has(blob.AtomicIfAbsent) {
-		return errors.New("the store cannot create only what is absent")
-	}
-	for round := range 10 {
-		var won atomic.Int64
-		key := fmt.Sprintf("race-%d", round)
-		err := r.each(max(r.opts.Concurrency, 2), func(ctx context.Context, i int) error {
-			b := r.content(i, 2)
-			err := r.c.Put(ctx, key, bytes.NewReader(b), int64(len(b)), blob.PutOptions{IfAbsent: true})
-			switch {
-			case err == nil:
-				won.Add(1)
-			case blob.KindOf(err) == blob.KindAlreadyExists:
-				return nil
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if n := won.Load(); n != 1 {
-			return fmt.Errorf("%d of %d writers were told that they had created one blob", n, max(r.opts.Concurrency, 2))
-		}
-	}
-	return nil
-}
-
-var errAborted = errors.New("aborted on purpose")
-
-type brokenReader struct{ r io.Reader }
-
-func (b brokenReader) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if err == io.EOF {
-		err = errAborted
-	}
-	return n, err
-}
-
-func (r *run) aborted() error {
-	half := make([]byte, r.opts.MaxSize/2)
-	err := r.c.Put(r.ctx, "aborted", brokenReader{bytes.NewReader(half)}, int64(len(half))+1, blob.PutOptions{})
-	if !errors.Is(err, errAborted) {
-		return fmt.Errorf("a write whose content broke off ended with: %w", err)
-	}
-	if there, err := blob.Exists(r.ctx, r.c, "aborted"); err != nil || there {
-		return errors.Join(errors.New("a write whose content broke off left a blob"), err)
-	}
-	return nil
-}
-
-func (r *run) remove() error {
-	names := make([]string, 0, len(r.size))
-	for n := range r.size {
-		names = append(names, n)
-	}
-	if err := r.c.DeleteBatch(r.ctx, names); err != nil {
-		return err
-	}
-	have, err := blob.Names(r.ctx, r.c, "blob-")
-	if err == nil && len(have) > 0 {
-		err = fmt.Errorf("%d blobs are still listed after they were deleted", len(have))
-	}
-	return err
 }

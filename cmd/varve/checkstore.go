@@ -58,6 +58,10 @@ Exit status: 0 fit, 1 something was found, 2 the check could not run.
 	cmd.Flags().IntVar(&opts.Blobs, "blob-count", 100, "how many blobs are written")
 	cmd.Flags().IntVar(&opts.Concurrency, "concurrency", 10, "requests at a time")
 	cmd.Flags().Int64Var(&opts.MaxSize, "max-blob-size", 10<<20, "of a blob, in bytes")
+	cmd.Flags().Int64Var(&opts.MaxTotal, "max-total-data-size", 1<<30, "of all blobs, in bytes")
+	cmd.Flags().Float64Var(&opts.Rare, "rare-action-probability", 0.2, "share of blobs that are overwritten, and of writes that are broken off")
+	cmd.Flags().BoolVar(&opts.EarlyReads, "early-reads", true, "read each blob while it is written, too")
+	cmd.Flags().BoolVar(&opts.Detailed, "detailed", false, "with --json: what became of each blob")
 	cmd.Flags().Int64Var(&opts.Seed, "seed", 1, "of sizes and contents")
 	return cmd
 }

@@ -34,6 +34,7 @@ func NewRouter(s Services) *Router {
 	rt := &Router{}
 	a.routeSnapshots(rt)
 	a.routeIntegrity(rt)
+	a.routeAnalysis(rt)
 	a.routeDocuments(rt)
 	a.routeSearch(rt)
 	a.routeIndices(rt)
