@@ -29,7 +29,8 @@ type FileInfo struct {
 	WrittenBy    string // Lucene's version
 	MetaHash     []byte // content of .si and segments_N files, at most the first MiB of it
 
-	extra []member
+	extra  []member
+	remote *remoteBlobs // where the blob is, if not in the shard's folder
 }
 
 // Virtual says that the file has no blob: its content is MetaHash.

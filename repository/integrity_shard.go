@@ -87,6 +87,9 @@ func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id
 		v.stats.Elsewhere++
 		v.mu.Unlock()
 	}
+	if !full && shallow && v.remoteOpens(ctx, s, id) {
+		return v.remoteShard(ctx, s, id, listed, find)
+	}
 	if !full && shallow {
 		elsewhere()
 		if _, err := s.ShallowSnapshot(ctx, id); err != nil {
@@ -160,14 +163,14 @@ func (v *verifier) lists(ctx context.Context, s *Shard, i IndexEntry, lists map[
 					if seen == "" {
 						seen = "the index is damaged: " + what
 					}
-					blob := shardIndexName(i.ShardGeneration(s.ID))
+					blob := join(s.path, shardIndexName(i.ShardGeneration(s.ID)))
 					for _, f := range files {
 						if f.PhysicalName == file {
-							blob = f.PartName(0)
+							blob = s.blobPath(&f, 0)
 						}
 					}
 					// The error is nil: there is none that says nothing about the repository.
-					_ = v.note(Finding{Severity: SeverityError, Blob: join(s.path, blob), Snapshot: id.Name, Index: i.Name, Shard: s.ID, File: file, Problem: "the index is damaged: " + what})
+					_ = v.note(Finding{Severity: SeverityError, Blob: blob, Snapshot: id.Name, Index: i.Name, Shard: s.ID, File: file, Problem: "the index is damaged: " + what})
 				})
 				if err != nil {
 					return fmt.Errorf("verify: %w", s.wrap(err, "look into snapshot [%s]", id))
@@ -193,7 +196,7 @@ func (v *verifier) file(ctx context.Context, s *Shard, f FileInfo, snapshot stri
 	finding := Finding{Severity: SeverityError, Snapshot: snapshot, Index: s.Index.Name, Shard: s.ID, File: f.PhysicalName}
 	whole := true
 	for part := range f.Parts() {
-		finding.Blob = join(s.path, f.PartName(part))
+		finding.Blob = s.blobPath(&f, part)
 		size, there := listed[f.PartName(part)]
 		switch want := f.PartLength(part); {
 		case !there:
@@ -235,7 +238,7 @@ func (v *verifier) file(ctx context.Context, s *Shard, f FileInfo, snapshot stri
 		return "", stopped
 	}
 	if err != nil {
-		finding.Blob, finding.Problem, finding.Err = join(s.path, f.PartName(0)), "the content is damaged", err
+		finding.Blob, finding.Problem, finding.Err = s.blobPath(&f, 0), "the content is damaged", err
 		return finding.Problem, v.note(finding)
 	}
 	return "", nil

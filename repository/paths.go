@@ -30,7 +30,11 @@ const (
 func hashShard(indexID string, shard int) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d%s", shard, indexID)
-	v := h.Sum64()
+	return compositeHash(h.Sum64())
+}
+
+// compositeHash is OpenSearch's FNV_1A_COMPOSITE_1.
+func compositeHash(v uint64) string {
 	return string(base64Chars[v>>58]) + fmt.Sprintf("%014b", v>>44&(1<<14-1))
 }
 

@@ -35,6 +35,8 @@ type Options struct {
 	Reserve int64
 	// Writer names the cluster in roots that are written; "" names none.
 	Writer string
+	// RemoteStore opens where shallow snapshots have their data; nil: nowhere.
+	RemoteStore RemoteStore
 	// Parallel is the number of requests at once in Delete, Cleanup and Verify; default 8.
 	Parallel int
 }

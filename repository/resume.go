@@ -113,9 +113,9 @@ func (r *resumingReader) step(b []byte) (int, error) {
 	if r.cur == nil {
 		var err error
 		if name := r.f.PartName(r.part); r.at == 0 {
-			r.cur, err = r.s.c.Get(r.ctx, name)
+			r.cur, err = r.s.container(&r.f).Get(r.ctx, name)
 		} else {
-			r.cur, err = r.s.c.GetRange(r.ctx, name, r.at, r.f.PartLength(r.part)-r.at)
+			r.cur, err = r.s.container(&r.f).GetRange(r.ctx, name, r.at, r.f.PartLength(r.part)-r.at)
 		}
 		if err != nil {
 			return 0, err

@@ -170,7 +170,7 @@ type partsReader struct {
 }
 
 func (p *partsReader) next() error {
-	r, err := p.s.c.Get(p.ctx, p.f.PartName(p.part))
+	r, err := p.s.container(&p.f).Get(p.ctx, p.f.PartName(p.part))
 	if err != nil {
 		return p.s.wrap(err, "file [%s]", p.f.PhysicalName)
 	}
@@ -231,7 +231,7 @@ func (s *Shard) ReadFileAt(ctx context.Context, f FileInfo, b []byte, off int64)
 		length := f.PartLength(part)
 		if pos := off + int64(n) - start; pos < length {
 			dst := want[n:][:min(int64(len(want)-n), length-pos)]
-			m, err := s.readRange(ctx, f.PartName(part), dst, pos)
+			m, err := readRange(ctx, s.container(&f), f.PartName(part), dst, pos)
 			n += m
 			if err != nil {
 				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -245,8 +245,8 @@ func (s *Shard) ReadFileAt(ctx context.Context, f FileInfo, b []byte, off int64)
 	return n, eof
 }
 
-func (s *Shard) readRange(ctx context.Context, name string, dst []byte, off int64) (int, error) {
-	r, err := s.c.GetRange(ctx, name, off, int64(len(dst)))
+func readRange(ctx context.Context, c blob.Container, name string, dst []byte, off int64) (int, error) {
+	r, err := c.GetRange(ctx, name, off, int64(len(dst)))
 	if err != nil {
 		return 0, err
 	}

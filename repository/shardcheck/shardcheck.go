@@ -76,7 +76,7 @@ func (c *Checker) Check(ctx context.Context, s *repository.Shard, id repository.
 	if err != nil {
 		return err
 	}
-	snap, err := s.Snapshot(ctx, id)
+	snap, err := s.Files(ctx, id)
 	if err != nil {
 		return err
 	}

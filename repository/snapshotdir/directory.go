@@ -34,7 +34,7 @@ type file struct {
 
 // Open reads the shard's list of files in a snapshot. ctx ends all later reads too.
 func Open(ctx context.Context, shard *repository.Shard, id repository.SnapshotID, blocks Blocks) (*Directory, error) {
-	snap, err := shard.Snapshot(ctx, id)
+	snap, err := shard.Files(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,260 @@
+package repository
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/varve-search/varve/blob"
+	blobfs "github.com/varve-search/varve/blob/fs"
+	"github.com/varve-search/varve/internal/oracletest"
+)
+
+// openRemote opens a copy of a fixture of the variant remote, with where its segments are.
+func openRemote(t *testing.T, name string) (r *Repository, segments string) {
+	t.Helper()
+	folder := oracletest.FixtureRepository(t, name)
+	segments = filepath.Join(filepath.Dir(folder), "remote-store", "segment")
+	c, err := blobfs.New(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err = Open(bg, c, Options{RemoteStore: func(_ context.Context, repository string, _ bool) (blob.Container, error) {
+		if repository != "rs-segment" {
+			return nil, fmt.Errorf("asked for [%s]", repository)
+		}
+		return blobfs.New(segments)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, segments
+}
+
+// Every file of every shallow snapshot that a real node took has the length and checksum that the remote store's metadata says,
+// and with its lock gone a snapshot is read all the same.
+func TestShallowFiles(t *testing.T) {
+	for _, name := range []string{"opensearch-2.19/remote", "opensearch-3.8/remote"} {
+		t.Run(name, func(t *testing.T) {
+			r, segments := openRemote(t, name)
+			data, err := r.LoadData(bg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shards := func() (lists []string) {
+				for _, e := range data.Snapshots {
+					for _, i := range data.Indices {
+						for n := range 2 {
+							s, err := r.Shard(bg, i.IndexID, n)
+							if err != nil {
+								t.Fatal(err)
+							}
+							if _, err := s.Snapshot(bg, e.SnapshotID); !errors.Is(err, ErrShallow) {
+								continue // the snapshot does not have it
+							}
+							snap, err := s.Files(bg, e.SnapshotID)
+							if err != nil {
+								t.Fatal(err)
+							}
+							shallow, err := s.ShallowSnapshot(bg, e.SnapshotID)
+							if err != nil {
+								t.Fatal(err)
+							}
+							if len(snap.Files) != len(shallow.FileNames) {
+								t.Errorf("%s in %s: %d files, the snapshot names %d", s, e.Name, len(snap.Files), len(shallow.FileNames))
+							}
+							for _, f := range snap.Files {
+								if err := s.readThrough(bg, f); err != nil {
+									t.Errorf("%s in %s: %v", s, e.Name, err)
+								}
+								lists = append(lists, s.String()+e.Name+f.PhysicalName+f.Checksum)
+							}
+						}
+					}
+				}
+				return lists
+			}
+			before := shards()
+			if len(before) < 100 {
+				t.Errorf("only %d files", len(before))
+			}
+			locks := 0
+			err = filepath.WalkDir(segments, func(path string, d os.DirEntry, err error) error {
+				if err == nil && strings.HasSuffix(path, ".v2_lock") {
+					locks++
+					err = os.Remove(path)
+				}
+				return err
+			})
+			if err != nil || locks == 0 {
+				t.Fatalf("%d locks, %v", locks, err)
+			}
+			if after := shards(); strings.Join(before, "\n") != strings.Join(after, "\n") {
+				t.Errorf("without its locks the snapshots have other files")
+			}
+		})
+	}
+}
+
+// What is missing or damaged in the remote store is found by Verify, and told by its path there.
+func TestVerifyShallowDamage(t *testing.T) {
+	r, segments := openRemote(t, "opensearch-2.19/remote")
+	var files []string
+	err := filepath.WalkDir(segments, func(path string, d os.DirEntry, err error) error {
+		if err == nil && filepath.Base(filepath.Dir(path)) == "data" && strings.Contains(path, ".cfs__") {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(files[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(files[1], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	stats, err := r.Verify(bg, VerifyOptions{Deep: true}, func(f Finding) {
+		if f.Severity == SeverityError {
+			found[f.Blob] = f.Problem
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"the blob is missing", "the content is damaged"} {
+		rel, err := filepath.Rel(segments, files[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found[filepath.ToSlash(rel)] != want {
+			t.Errorf("%s: %q, want %q; all: %v", rel, found[rel], want, found)
+		}
+	}
+	if len(found) != 2 || stats.Elsewhere != 0 || stats.Files == 0 {
+		t.Errorf("%v, %+v", found, stats)
+	}
+}
+
+// What a shallow snapshot says of paths is not trusted. The fixture of 3.8 proves those with a hash behind the base path.
+func TestRemotePaths(t *testing.T) {
+	// A real 2.19 has its cluster state under such hashes of an index's UUID.
+	h := fnv.New64a()
+	h.Write([]byte("WlRK5iq5SlOhwT-T4k9aYQ"))
+	if got := base64Hash(h.Sum64()); got != "nXkk7U9TGaY" {
+		t.Errorf("hash %s", got)
+	}
+	s := ShallowSnapshot{IndexUUID: "3iqMQWhZQcG3yLxxG3Zx8A", PathType: 7, HasPathHash: true}
+	if _, err := s.remotePath(0, remoteData); err == nil {
+		t.Error("an unknown type of paths was taken")
+	}
+	s.PathType, s.PathHashAlgorithm = 2, 9
+	if _, err := s.remotePath(0, remoteData); err == nil {
+		t.Error("an unknown hash was taken")
+	}
+	s.PathType, s.PathHashAlgorithm, s.HasPathHash = 1, 0, false
+	if _, err := s.remotePath(0, remoteData); err == nil {
+		t.Error("a hashed path without a hash was taken")
+	}
+	s.IndexUUID, s.HasPathHash = "../x", true
+	if _, err := s.remotePath(0, remoteData); err == nil {
+		t.Error("a path out of the repository was taken")
+	}
+	s = ShallowSnapshot{IndexUUID: "uuid", RemoteBasePath: "a/b/", PathType: 1, HasPathHash: true, PathHashAlgorithm: 1}
+	p, err := s.remotePath(3, remoteLocks)
+	if err != nil || !strings.HasSuffix(p, "/a/b/uuid/3/segments/lock_files") || len(p) != len("x00000000000000/a/b/uuid/3/segments/lock_files") {
+		t.Errorf("%s, %v", p, err)
+	}
+}
+
+// framedRemote returns a metadata file with a footer that is right.
+func framedRemote(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(bytes.Clone(b), footerMagic)
+	b = binary.BigEndian.AppendUint32(b, 0)
+	return binary.BigEndian.AppendUint64(b, uint64(crc32.ChecksumIEEE(b)))
+}
+
+func remoteExample(version byte) []byte {
+	b := []byte{0x3f, 0xd7, 0x6c, 0x17, 10}
+	b = append(b, codecRemoteSegments...)
+	b = append(b, 0, 0, 0, version)
+	text := func(s string) { b = append(append(b, byte(len(s))), s...) }
+	b = append(b, 1)
+	text("_0.cfs")
+	text("_0.cfs::_0.cfs__abc::4294967295::77::9")
+	text("index")
+	text("uuid")
+	b = append(b, 2)
+	for _, v := range []uint64{1, 5, 9, 77} {
+		b = binary.LittleEndian.AppendUint64(b, v)
+	}
+	text("Lucene912")
+	if version >= 2 {
+		b = binary.LittleEndian.AppendUint64(b, 123)
+	}
+	b = binary.LittleEndian.AppendUint64(b, 3)
+	return append(b, "abc"...)
+}
+
+func TestParseRemoteSegments(t *testing.T) {
+	for _, version := range []byte{1, 2} {
+		m, err := parseRemoteSegments("m", framedRemote(remoteExample(version)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := m.files["_0.cfs"]
+		if f.blob != "_0.cfs__abc" || f.length != 77 || f.checksum != 1<<32-1 || f.major != 9 || m.indexUUID != "uuid" || m.shard != 2 || m.generation != 5 || string(m.infos) != "abc" {
+			t.Errorf("version %d: %+v", version, m)
+		}
+		if (version == 2) != (m.created == 123) {
+			t.Errorf("version %d: created %d", version, m.created)
+		}
+	}
+	if _, err := parseRemoteSegments("m", framedRemote(remoteExample(3))); err == nil || !strings.Contains(err.Error(), "version 3") {
+		t.Errorf("version 3: %v", err)
+	}
+	for _, text := range []string{"", "a::b", "b::b__1::1::1::9", "a::v__1::1::1::9", "a::x/y::1::1::9", "a::b::x::1::9", "a::b::1::-1::9", "a::b::1::1::x", "a::b::4294967296::1::9"} {
+		if s, err := parseRemoteSegment("a", text); err == nil {
+			t.Errorf("%q was taken: %+v", text, s)
+		}
+	}
+	for lock, want := range map[string][2]string{"metadata__1__2...uuid.v2_lock": {"metadata__1__2", "uuid"}, "metadata__1__2___uuid.lock": {"metadata__1__2", "uuid"},
+		"metadata": {}, "x.v2_lock": {}, "": {}} {
+		if name, owner := parseRemoteLock(lock); name != want[0] || owner != want[1] {
+			t.Errorf("%q: %q, %q", lock, name, owner)
+		}
+	}
+}
+
+// FuzzRemoteSegments feeds the parser of remote metadata, with a checksum that is right.
+func FuzzRemoteSegments(f *testing.F) {
+	f.Add(remoteExample(1))
+	f.Add(remoteExample(2))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, _ = parseRemoteSegments("m", b)
+		m, err := parseRemoteSegments("m", framedRemote(b))
+		if err != nil {
+			return
+		}
+		for name, s := range m.files {
+			if blob.CheckName(name) != nil || blob.CheckName(s.blob) != nil || s.length < 0 {
+				t.Fatalf("[%s]: %+v", name, s)
+			}
+		}
+	})
+}

@@ -1,0 +1,238 @@
+package repository
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/lucene/store"
+)
+
+// RemoteStore opens the store of the repository that shallow snapshots name, where the remote segments are: at its
+// base_path, or, with bucket set, where that is relative to.
+type RemoteStore func(ctx context.Context, repository string, bucket bool) (blob.Container, error)
+
+// ShallowError says in which repository the files of a shallow snapshot are. It is an ErrShallow.
+type ShallowError struct{ Repository string }
+
+func (e *ShallowError) Error() string {
+	return fmt.Sprintf("%v of repository [%s]", ErrShallow, e.Repository)
+}
+
+// Unwrap makes errors.Is find ErrShallow.
+func (e *ShallowError) Unwrap() error { return ErrShallow }
+
+// remoteBlobs is where a file's blob is, if it is not in the shard's folder.
+type remoteBlobs struct {
+	c    blob.Container
+	path string // for messages
+}
+
+// container returns where the blobs of a file are.
+func (s *Shard) container(f *FileInfo) blob.Container {
+	if f.remote != nil {
+		return f.remote.c
+	}
+	return s.c
+}
+
+// blobPath names a file's blob in messages.
+func (s *Shard) blobPath(f *FileInfo, part int) string {
+	if f.remote != nil {
+		return join(f.remote.path, f.PartName(part))
+	}
+	return join(s.path, f.PartName(part))
+}
+
+// Files is Snapshot for who only reads: for a shallow snapshot it lists the files in the remote store that
+// Options.RemoteStore opens. The error is a *ShallowError where that is not set. Files of a remote store can be read by
+// the methods of this shard and by nothing else; a list that is written must not have them.
+func (s *Shard) Files(ctx context.Context, id SnapshotID) (*ShardSnapshot, error) {
+	snap, err := s.Snapshot(ctx, id)
+	if !errors.Is(err, ErrShallow) {
+		return snap, err
+	}
+	shallow, err := s.ShallowSnapshot(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if s.r.opts.RemoteStore == nil {
+		return nil, s.wrap(&ShallowError{shallow.RemoteRepository}, "snapshot [%s]", id)
+	}
+	if snap, err = s.remoteFiles(ctx, id, shallow); err != nil {
+		return nil, s.wrap(err, "snapshot [%s] in the remote store of repository [%s]", id, shallow.RemoteRepository)
+	}
+	return snap, nil
+}
+
+const (
+	remoteSegmentsDir    = "segments"
+	remoteData           = "data"
+	remoteMetadata       = "metadata"
+	remoteLocks          = "lock_files"
+	remoteMetadataPrefix = "metadata__"
+)
+
+// remotePath is the folder of one kind of a shard's remote files, below the base path or, for hashed prefixes, the bucket.
+func (s *ShallowSnapshot) remotePath(shard int, kind string) (string, error) {
+	if err := blob.CheckName(s.IndexUUID); err != nil {
+		return "", err
+	}
+	number := strconv.Itoa(shard)
+	fixed := join(s.IndexUUID, number, remoteSegmentsDir, kind)
+	if s.PathType == pathFixed {
+		return fixed, nil
+	}
+	h := fnv.New64a()
+	h.Write([]byte(s.IndexUUID + number + remoteSegmentsDir + kind))
+	hash := ""
+	switch {
+	case s.HasPathHash && s.PathHashAlgorithm == 0:
+		hash = base64Hash(h.Sum64())
+	case s.HasPathHash && s.PathHashAlgorithm == 1:
+		hash = compositeHash(h.Sum64())
+	default:
+		return "", fmt.Errorf("path hash algorithm %d is not known", s.PathHashAlgorithm)
+	}
+	switch s.PathType {
+	case pathHashedPrefix:
+		return join(hash, strings.Trim(s.RemoteBasePath, "/"), fixed), nil
+	case pathHashedInfix:
+		return join(hash, fixed), nil
+	}
+	return "", fmt.Errorf("path type %d of the remote store is not known", s.PathType)
+}
+
+// base64Hash is OpenSearch's FNV_1A_BASE64.
+func base64Hash(v uint64) string {
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, v))
+}
+
+func (s *Shard) remoteFiles(ctx context.Context, id SnapshotID, shallow *ShallowSnapshot) (*ShardSnapshot, error) {
+	root, err := s.r.opts.RemoteStore(ctx, shallow.RemoteRepository, shallow.PathType == pathHashedPrefix)
+	if err != nil {
+		return nil, err
+	}
+	open := func(kind string) (*remoteBlobs, error) {
+		path, err := shallow.remotePath(s.ID, kind)
+		if err != nil {
+			return nil, err
+		}
+		c, err := root.Container(path)
+		return &remoteBlobs{c, path}, err
+	}
+	data, err := open(remoteData)
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := open(remoteMetadata)
+	if err != nil {
+		return nil, err
+	}
+	locks, err := open(remoteLocks)
+	if err != nil {
+		return nil, err
+	}
+	names, err := remoteMetadataNames(ctx, id, shallow, locks, metadata)
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	for _, name := range names {
+		b, err := blob.ReadAll(ctx, metadata.c, name, s.r.opts.MaxMetadata)
+		if err != nil {
+			return nil, err
+		}
+		m, err := parseRemoteSegments(name, b)
+		var files []FileInfo
+		if err == nil {
+			files, err = m.filesOf(shallow, data)
+		}
+		if err == nil {
+			return &ShardSnapshot{Snapshot: shallow.Snapshot, IndexVersion: shallow.IndexVersion, StartTime: shallow.StartTime, Time: shallow.Time, Files: files}, nil
+		}
+		if first == nil {
+			first = corrupt(join(metadata.path, name), err, "cannot be used")
+		}
+	}
+	return nil, first
+}
+
+// remoteMetadataNames returns the metadata file that the snapshot has locked. Where the lock is gone, as after a deletion
+// that broke off, those of the same commit may still have what it needs: all are returned, newest first.
+func remoteMetadataNames(ctx context.Context, id SnapshotID, shallow *ShallowSnapshot, locks, metadata *remoteBlobs) ([]string, error) {
+	if shallow.PrimaryTerm < 0 || shallow.CommitGeneration < 0 {
+		return nil, fmt.Errorf("primary term %d and generation %d", shallow.PrimaryTerm, shallow.CommitGeneration)
+	}
+	prefix := fmt.Sprintf("%s%019d__%019d__", remoteMetadataPrefix, math.MaxInt64-shallow.PrimaryTerm, math.MaxInt64-shallow.CommitGeneration)
+	var names []string
+	err := locks.c.List(ctx, prefix, func(i blob.Info) error {
+		if name, owner := parseRemoteLock(i.Name); owner == id.UUID {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil || len(names) > 0 {
+		return names, err
+	}
+	err = metadata.c.List(ctx, prefix, func(i blob.Info) error {
+		names = append(names, i.Name)
+		return nil
+	})
+	if err == nil && len(names) == 0 {
+		err = corrupt(join(metadata.path, prefix+"*"), nil, "the metadata of the shard's commit is missing; is this the right remote store?")
+	}
+	slices.Sort(names)
+	return names, err
+}
+
+// parseRemoteLock returns which metadata file a lock keeps, and for which snapshot (its UUID).
+func parseRemoteLock(lock string) (name, owner string) {
+	separator := "..."
+	rest, ok := strings.CutSuffix(lock, ".v2_lock")
+	if !ok { // until 2.10
+		separator = "___"
+		if rest, ok = strings.CutSuffix(lock, ".lock"); !ok {
+			return "", ""
+		}
+	}
+	at := strings.LastIndex(rest, separator)
+	if at < 0 {
+		return "", ""
+	}
+	return rest[:at], rest[at+len(separator):]
+}
+
+// filesOf returns the files of a snapshot's commit. The metadata may have more, of refreshes after the commit.
+func (m *remoteSegments) filesOf(shallow *ShallowSnapshot, data *remoteBlobs) ([]FileInfo, error) {
+	commit := "segments_" + strconv.FormatInt(shallow.CommitGeneration, 36)
+	names := slices.Sorted(slices.Values(shallow.FileNames))
+	names = slices.Compact(names)
+	if !slices.Contains(names, commit) {
+		return nil, store.Corruptf(commit, -1, "the snapshot does not list its commit among its files")
+	}
+	var files []FileInfo
+	if _, ok := m.files[commit]; !ok && m.generation == shallow.CommitGeneration {
+		// The commit of that refresh stands in the metadata itself, and needs all files of it.
+		names = slices.Sorted(maps.Keys(m.files))
+		files = append(files, FileInfo{Name: virtualPrefix + commit, PhysicalName: commit, Length: int64(len(m.infos)), MetaHash: m.infos})
+	}
+	for _, name := range names {
+		f, ok := m.files[name]
+		if !ok {
+			return nil, fmt.Errorf("file [%s] of the snapshot is not in it", name)
+		}
+		files = append(files, FileInfo{Name: f.blob, PhysicalName: name, Length: f.length, Checksum: strconv.FormatUint(uint64(f.checksum), 36),
+			WrittenBy: strconv.Itoa(f.major), remote: data})
+	}
+	return files, nil
+}
