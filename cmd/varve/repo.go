@@ -25,6 +25,10 @@ to with --apply, by prune and repair.
 
 ` + location + `
 
+A shallow snapshot of OpenSearch has its data in another repository, the one of
+remote segments. --remote-store LOCATION says where that is (its bucket, if its
+paths begin with a hash): it is for ls, show, cat, export, diff, extract and verify.
+
 Every command prints JSON with --json. Colours and progress show on a terminal
 only; NO_COLOR is honoured. Exit status: 0 done, 1 something was found (verify,
 diff --exit-code, repair without --apply), 2 the command could not run.`,
@@ -33,6 +37,10 @@ diff --exit-code, repair without --apply), 2 the command could not run.`,
 	}
 	repo.PersistentFlags().Bool("json", false, "print JSON, for scripts")
 	repo.PersistentFlags().Bool("no-progress", false, "show no progress")
+	remote := repo.PersistentFlags().String("remote-store", "", "where the data of shallow snapshots is, as LOCATION")
+	repo.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		cmd.SetContext(repotool.WithRemoteStore(cmd.Context(), *remote))
+	}
 	repo.AddCommand(repoLs(), repoShow(), repoDu(), repoVerify(), repoCat(), repoExport(), repoDiff(), repoCp(), repoExtract(), repoPrune(), repoRepair(), repoOpen(), repoCheckStore())
 	return repo
 }

@@ -30,15 +30,20 @@ type expected struct {
 func TestCatFixtures(t *testing.T) {
 	for _, name := range []string{"elasticsearch-5.6/main", "elasticsearch-6.8/main", "elasticsearch-7.10/main", "elasticsearch-7.17/main", "opensearch-1.3/main",
 		"opensearch-2.3/main", "opensearch-2.11/main", "opensearch-2.17/main", "opensearch-2.19/main",
-		"opensearch-2.19/chunked", "opensearch-2.19/zstd", "opensearch-3.0/main", "opensearch-3.8/main"} {
+		"opensearch-2.19/chunked", "opensearch-2.19/zstd", "opensearch-3.0/main", "opensearch-3.8/main", "opensearch-2.19/remote", "opensearch-3.8/remote"} {
 		t.Run(name, func(t *testing.T) {
-			location := "fs:" + oracletest.FixtureRepository(t, name)
+			folder := oracletest.FixtureRepository(t, name)
+			location := "fs:" + folder
+			ctx := context.Background()
+			if strings.HasSuffix(name, "/remote") {
+				ctx = WithRemoteStore(ctx, remoteOf(folder))
+			}
 			var exp expected
 			oracletest.FixtureExpected(t, name, &exp)
 			for _, s := range exp.Snapshots {
 				for ix, want := range s.Indices {
 					var out bytes.Buffer
-					if err := Cat(context.Background(), &Printer{Out: &out}, location, s.Name, ix); err != nil {
+					if err := Cat(ctx, &Printer{Out: &out}, location, s.Name, ix); err != nil {
 						t.Fatalf("%s %s: %v", s.Name, ix, err)
 					}
 					count, sum, routed := digest(t, out.Bytes())

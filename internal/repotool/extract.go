@@ -46,9 +46,9 @@ func Extract(ctx context.Context, p *Printer, location, snapshot, index string, 
 	if err != nil {
 		return err
 	}
-	snap, err := sh.Snapshot(ctx, entry.SnapshotID)
+	snap, err := sh.Files(ctx, entry.SnapshotID)
 	if err != nil {
-		return err
+		return withHint(err)
 	}
 	target, err := newFolder(folder)
 	if err != nil {

@@ -39,7 +39,7 @@ func openAny(ctx context.Context, location string, write bool) (*Repo, error, er
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := repository.Open(ctx, c, repository.Options{})
+	r, err := repository.Open(ctx, c, options(ctx))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the repository at %s: %w", location, err)
 	}

@@ -34,7 +34,7 @@ func (r *Repo) openShard(ctx context.Context, id repository.SnapshotID, ix repos
 			return rd, nil
 		}
 	}
-	return nil, fmt.Errorf("read shard %d of index [%s] in snapshot [%s]: %w", n, ix.Name, id.Name, err)
+	return nil, fmt.Errorf("read shard %d of index [%s] in snapshot [%s]: %w", n, ix.Name, id.Name, withHint(err))
 }
 
 // docReader takes id, routing and source from a document's stored fields.

@@ -51,7 +51,7 @@ func Verify(ctx context.Context, p *Printer, location string, deep bool) (health
 	if len(names) == 0 {
 		return fail(fmt.Errorf("nothing is there"))
 	}
-	r, err := repository.Open(ctx, c, repository.Options{})
+	r, err := repository.Open(ctx, c, options(ctx))
 	if err != nil {
 		return fail(err)
 	}
@@ -162,7 +162,7 @@ func (v *verifying) summary(stats repository.VerifyStats, checker *shardcheck.Ch
 		}
 	}
 	if stats.Elsewhere > 0 {
-		if err := p.printf("%s\n", p.paint(yellow, fmt.Sprintf("%s of snapshots: the data lies in a remote store, which was not looked at", plural(stats.Elsewhere, "shard", "shards")))); err != nil {
+		if err := p.printf("%s\n", p.paint(yellow, fmt.Sprintf("%s of snapshots: the data lies in a remote store, which was not looked at (--remote-store says where it is)", plural(stats.Elsewhere, "shard", "shards")))); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,46 @@
+package repotool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/repository"
+)
+
+type remoteStoreKey struct{}
+
+// WithRemoteStore says where the commands that are run with the context find the data of shallow snapshots: in the
+// repository that OpenSearch knows as the one of remote segments, or, where its paths begin with a hash, in the bucket
+// that holds it. "" says nothing.
+func WithRemoteStore(ctx context.Context, location string) context.Context {
+	if location == "" {
+		return ctx
+	}
+	return context.WithValue(ctx, remoteStoreKey{}, location)
+}
+
+// options are those of a repository that is opened with a context.
+func options(ctx context.Context) repository.Options {
+	location, ok := ctx.Value(remoteStoreKey{}).(string)
+	if !ok {
+		return repository.Options{}
+	}
+	return repository.Options{RemoteStore: func(ctx context.Context, _ string, _ bool) (blob.Container, error) {
+		c, err := container(ctx, location, false)
+		if err != nil {
+			return nil, fmt.Errorf("open the remote store at %s: %w", location, err)
+		}
+		return c, nil
+	}}
+}
+
+// withHint says what to do where the data of a shallow snapshot is asked for and nobody said where it is.
+func withHint(err error) error {
+	var shallow *repository.ShallowError
+	if errors.As(err, &shallow) {
+		return fmt.Errorf("%w: say where that is with --remote-store LOCATION, such as fs:PATH", err)
+	}
+	return err
+}
