@@ -15,7 +15,6 @@ import (
 
 func repoCheckStore() *cobra.Command {
 	var opts storecheck.Options
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check-store LOCATION",
 		Short: "Try out whether a store can hold a repository",
@@ -26,8 +25,9 @@ off, deletes. It WRITES into a folder tests-… below the location and removes i
 Exit status: 0 fit, 1 something was found, 2 the check could not run.
 
 ` + location,
-		Example: `  varve repo check-store 's3://backups/try?endpoint=http://127.0.0.1:9000'`,
-		Args:    cobra.ExactArgs(1),
+		Example:           `  varve repo check-store 's3://backups/try?endpoint=http://127.0.0.1:9000'`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := blob.Open(cmd.Context(), args[0])
 			if err != nil {
@@ -38,7 +38,7 @@ Exit status: 0 fit, 1 something was found, 2 the check could not run.
 				return err
 			}
 			out := cmd.OutOrStdout()
-			if asJSON {
+			if printer(cmd).JSON {
 				enc := json.NewEncoder(out)
 				enc.SetIndent("", "  ")
 				err = enc.Encode(rep)
@@ -54,7 +54,6 @@ Exit status: 0 fit, 1 something was found, 2 the check could not run.
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().IntVar(&opts.Blobs, "blob-count", 100, "how many blobs are written")
 	cmd.Flags().IntVar(&opts.Concurrency, "concurrency", 10, "requests at a time")
 	cmd.Flags().Int64Var(&opts.MaxSize, "max-blob-size", 10<<20, "of a blob, in bytes")
