@@ -15,6 +15,16 @@ type Config struct {
 	Node Settings
 	// Secret looks up a secret such as s3.client.default.secret_key in the node's key store. It may be nil.
 	Secret func(name string) (string, bool)
+	// Counters take the numbers of the container's requests; nil: counters of its own.
+	Counters *Counters
+}
+
+// Count returns the counters to use.
+func (c Config) Count() *Counters {
+	if c.Counters != nil {
+		return c.Counters
+	}
+	return &Counters{}
 }
 
 // LookupSecret returns a secret of the key store.

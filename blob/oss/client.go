@@ -23,9 +23,9 @@ type client struct {
 	http     *http.Transport
 }
 
-func newClient(cfg *config) *client {
+func newClient(cfg *config, counters *blob.Counters) *client {
 	dialer := &net.Dialer{Timeout: 4 * time.Second, KeepAlive: 30 * time.Second}
-	c := &client{cfg: cfg, counters: &blob.Counters{}, http: &http.Transport{
+	c := &client{cfg: cfg, counters: counters, http: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSHandshakeTimeout: 4 * time.Second, ResponseHeaderTimeout: 50 * time.Second,
 		MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64, IdleConnTimeout: 60 * time.Second, DisableCompression: true,
 	}}

@@ -57,7 +57,7 @@ func New(cfg blob.Config) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&Container{client: newClient(parsed)}).sub(parsed.base), nil
+	return (&Container{client: newClient(parsed, cfg.Count())}).sub(parsed.base), nil
 }
 
 func (c *Container) String() string {

@@ -31,7 +31,7 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{cfg: cfg, counters: &blob.Counters{}, transport: transport}
+	c := &client{cfg: cfg, counters: cfg.counters, transport: transport}
 	load := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogConfigurationWarnings(false), awsconfig.WithLogger(logging.Nop{})}
 	if cfg.region != "" {
 		load = append(load, awsconfig.WithRegion(cfg.region))

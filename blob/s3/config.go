@@ -24,6 +24,7 @@ const (
 // config is a repository's settings with those of its client, checked.
 type config struct {
 	bucket, base string
+	counters     *blob.Counters
 
 	// objects
 	bufferSize   int64 // up to here one request, and the size of parts above
@@ -144,7 +145,7 @@ var (
 
 // parse checks all settings of a repository.
 func parse(cfg blob.Config) (*config, error) {
-	c := &config{client: "default"}
+	c := &config{client: "default", counters: cfg.Count()}
 	if name, ok := cfg.Settings["client"]; ok {
 		c.client = name
 	}

@@ -34,11 +34,11 @@ var (
 	_ blob.Counted   = (*Container)(nil)
 )
 
-func newContainer(u *url.URL, opts options, permit func(*url.URL) error) *Container {
+func newContainer(u *url.URL, opts options, permit func(*url.URL) error, counters *blob.Counters) *Container {
 	base := *u
 	base.Path = strings.TrimRight(base.Path, "/") + "/"
 	base.RawPath = ""
-	return &Container{&server{newClient(opts, permit), opts, &blob.Counters{}}, &base}
+	return &Container{&server{newClient(opts, permit), opts, counters}, &base}
 }
 
 func (c *Container) String() string { return strings.TrimSuffix(c.base.String(), "/") }

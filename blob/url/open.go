@@ -22,7 +22,7 @@ func init() {
 			if err != nil {
 				return nil, &blob.Error{Op: "open", Kind: blob.KindInvalid, Err: err}
 			}
-			return newContainer(u, defaults, nil), nil
+			return newContainer(u, defaults, nil, &blob.Counters{}), nil
 		})
 	}
 }
@@ -107,12 +107,12 @@ func Open(_ context.Context, cfg blob.Config) (blob.Container, error) {
 		if err != nil {
 			return nil, err
 		}
-		return blob.ReadOnly(c), nil
+		return blob.ReadOnly(blob.Count(c, cfg.Count())), nil
 	}
 	if err := permit(u); err != nil {
 		return nil, blob.SettingError("url", "%w", err)
 	}
-	return newContainer(u, opts, permit), nil
+	return newContainer(u, opts, permit, cfg.Count()), nil
 }
 
 func list(s blob.Settings, name, def string) []string {

@@ -35,6 +35,7 @@ func NewRouter(s Services) *Router {
 	a.routeSnapshots(rt)
 	a.routeIntegrity(rt)
 	a.routeAnalysis(rt)
+	a.routeMetrics(rt)
 	a.routeDocuments(rt)
 	a.routeSearch(rt)
 	a.routeIndices(rt)

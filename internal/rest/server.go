@@ -210,7 +210,9 @@ func (s *Server) write(w http.ResponseWriter, req *Request, resp *Response) {
 	case resp.NoContent:
 	case resp.Body == nil:
 		data = []byte(resp.Text)
-		h.Set("Content-Type", "text/plain; charset=UTF-8")
+		if h.Get("Content-Type") == "" {
+			h.Set("Content-Type", "text/plain; charset=UTF-8")
+		}
 	default:
 		var ct string
 		var err error

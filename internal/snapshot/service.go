@@ -41,6 +41,7 @@ type Service struct {
 	driven  map[string]bool     // repositories whose jobs a goroutine drives
 	repos   map[string]*opened
 	limits  map[string]*limits
+	traffic map[string]*traffic
 
 	ctx    context.Context //nolint:containedctx // of the service's own goroutines
 	cancel context.CancelFunc
@@ -70,7 +71,7 @@ type limits struct{ snapshot, restore *transfer.Limit }
 func New(cfg Config) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{cfg: cfg, node: cfg.Node, store: cfg.Node.Store(), log: cfg.Log, running: map[string]*running{},
-		ended: map[string]outcome{}, driven: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
+		ended: map[string]outcome{}, driven: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
 }
 
 // Start begins to follow the cluster state, and goes on with what a process before this one left.
@@ -128,6 +129,7 @@ func (s *Service) end(uuid string, info *repository.SnapshotInfo, err error) {
 }
 
 func (s *Service) endWith(uuid string, o outcome) {
+	s.count(uuid, o)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o.at = time.Now()

@@ -55,7 +55,7 @@ func (s *Service) sealSettings(name string, cfg settings.Settings) (settings.Set
 
 // openTyped opens the store of a repository whose type is registered with the package blob.
 func (s *Service) openTyped(rec *state.Repository) (blob.Container, error) {
-	cfg := blob.Config{Settings: blob.Settings{}, Node: texts(s.cfg.Settings)}
+	cfg := blob.Config{Settings: blob.Settings{}, Node: texts(s.cfg.Settings), Counters: &s.trafficOf(rec.Name).requests}
 	for _, key := range rec.Settings.Keys() {
 		text, ok := rec.Settings.Get(key)
 		if !ok {
@@ -117,19 +117,6 @@ func (s *Service) ReloadSecrets(password string) error {
 	defer s.mu.Unlock()
 	clear(s.repos)
 	return nil
-}
-
-// StoreStats returns the requests that this process sent to the stores of its repositories, by repository.
-func (s *Service) StoreStats() map[string]blob.Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[string]blob.Stats{}
-	for name, o := range s.repos {
-		if st, ok := blob.StatsOf(o.store); ok {
-			out[name] = st
-		}
-	}
-	return out
 }
 
 // refuseDeletion says why nothing is deleted from a read-only repository: a snapshot that is not there is told first.
