@@ -27,6 +27,8 @@ type opened struct {
 	infos  *cache[*repository.SnapshotInfo]
 	shards *cache[map[int]ShardStatus] // by snapshot UUID and index id
 
+	bucket func() (blob.Container, error) // what base_path is relative to, read-only; opened once
+
 	reserved sync.Once // when something was written first
 
 	mu     sync.Mutex
@@ -219,7 +221,7 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := repository.Options{Writer: s.clusterName(), Reserve: reserve}
+	opts := repository.Options{Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments}
 	if compress, err := rec.Settings.Bool("compress", false); err != nil {
 		return nil, err
 	} else if compress {
@@ -238,44 +240,32 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 	if err != nil {
 		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
 	}
-	return &opened{record: rec, store: c, repo: r, infos: newCache[*repository.SnapshotInfo](cacheBytes), shards: newCache[map[int]ShardStatus](cacheBytes)}, nil
+	bucket := sync.OnceValues(func() (blob.Container, error) { return s.openBucket(rec) })
+	return &opened{record: rec, store: c, bucket: bucket, repo: r, infos: newCache[*repository.SnapshotInfo](cacheBytes), shards: newCache[map[int]ShardStatus](cacheBytes)}, nil
 }
 
 // openStore opens where a repository's blobs are.
 func (s *Service) openStore(rec *state.Repository) (blob.Container, error) {
 	if s.cfg.OpenStore != nil {
-		return s.counted(rec, s.cfg.OpenStore)
+		return s.cfg.OpenStore(rec)
 	}
 	switch rec.Type {
 	case "fs":
-		return s.counted(rec, s.openFS)
+		dir, err := s.fsLocation(rec)
+		if err != nil {
+			return nil, err
+		}
+		c, err := blobfs.New(dir)
+		if err != nil {
+			return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
+		}
+		return c, nil
 	case "s3", "oss", "url":
 		return s.openTyped(rec)
 	case "azure", "gcs", "hdfs":
 		return nil, apierr.NotImplemented("[%s] repositories of type [%s] are not built in this server; it has [fs], [s3], [oss] and [url]", rec.Name, rec.Type)
 	}
 	return nil, repositoryError(rec.Name, "repository type [%s] does not exist", rec.Type)
-}
-
-// counted opens a store that does not count its requests.
-func (s *Service) counted(rec *state.Repository, open func(*state.Repository) (blob.Container, error)) (blob.Container, error) {
-	c, err := open(rec)
-	if err != nil {
-		return nil, err
-	}
-	return blob.Count(c, &s.trafficOf(rec.Name).requests), nil
-}
-
-func (s *Service) openFS(rec *state.Repository) (blob.Container, error) {
-	dir, err := s.fsLocation(rec)
-	if err != nil {
-		return nil, err
-	}
-	c, err := blobfs.New(dir)
-	if err != nil {
-		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
-	}
-	return c, nil
 }
 
 // fsLocation returns the folder of an fs repository: within one of path.repo, wherever symbolic names lead.

@@ -110,6 +110,9 @@ func (s *Service) Restore(ctx context.Context, req RestoreRequest) (*RestoreResu
 	if plan.global, err = plan.translateGlobal(plan.global); err != nil {
 		return nil, err
 	}
+	if err := s.checkRemoteStore(ctx, o.repo, plan); err != nil {
+		return nil, err
+	}
 	if err := s.checkSpace(ctx, o.repo, plan); err != nil {
 		return nil, err
 	}

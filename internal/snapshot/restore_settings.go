@@ -48,11 +48,9 @@ func (p *restorePlan) settle(ix *state.Index) error {
 	}
 	ix.Settings = ix.Settings.Apply(p.req.IndexSettings)
 	delete(ix.Settings, "index.verified_before_close")
+	p.stayLocal(ix)
 	for _, k := range ix.Settings.Keys() {
-		switch {
-		case strings.HasPrefix(k, "index.remote_store."):
-			delete(ix.Settings, k)
-		case p.foreign(k, ix.Settings.GetOr(k, "")):
+		if p.foreign(k, ix.Settings.GetOr(k, "")) {
 			p.warn("setting [%s] of index [%s] binds it to nodes of another cluster and was dropped", k, ix.Name)
 			delete(ix.Settings, k)
 		}

@@ -90,7 +90,7 @@ func (s *Service) sourceShard(ctx context.Context, src state.RecoverySource, n i
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	snap, err := rs.Snapshot(ctx, id)
+	snap, err := rs.Files(ctx, id)
 	if err != nil {
 		return nil, nil, nil, s.permanent(src.Repository, err)
 	}

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -50,7 +51,7 @@ func TestSettle(t *testing.T) {
 	ix := &state.Index{Name: "x", Settings: settings.Settings{"index.number_of_shards": "1", "index.number_of_replicas": "2", "index.refresh_interval": "5s", "index.version.created": "136408427",
 		"index.uuid": "u", "index.knn": "true", "index.routing.allocation.require._name": "elsewhere", "index.routing.allocation.include.zone": "a,b", "index.routing.allocation.include.rack": "r1",
 		"index.routing.allocation.exclude._name": "other", "index.routing.allocation.exclude._ip": "127.*", "index.routing.allocation.include._tier_preference": "data_hot",
-		"index.remote_store.enabled": "true", "index.verified_before_close": "true", "index.number_of_routing_shards": "nonsense"}}
+		"index.remote_store.enabled": "true", "index.remote_store.segment.repository": "rs", "index.replication.type": "SEGMENT", "index.verified_before_close": "true", "index.number_of_routing_shards": "nonsense"}}
 	if err := p.settle(ix); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestSettle(t *testing.T) {
 	if got := ix.Settings.Keys(); !slices.Equal(got, want) {
 		t.Errorf("the settings are\n%q, and not\n%q", got, want)
 	}
-	if ix.NumberOfReplicas != 2 || len(p.warnings) != 6 {
+	if ix.NumberOfReplicas != 2 || len(p.warnings) != 7 || !strings.Contains(p.warnings[0], "[index.replication.type]") {
 		t.Errorf("%d replicas, warnings %q", ix.NumberOfReplicas, p.warnings)
 	}
 	for _, req := range []RestoreRequest{

@@ -212,7 +212,11 @@ func (o *opened) indexStatus(ctx context.Context, data *repository.Data, id repo
 		}
 		snap, err := rs.Snapshot(ctx, id)
 		if errors.Is(err, repository.ErrShallow) {
-			shards[n] = ShardStatus{Stage: "DONE"}
+			shallow, err := rs.ShallowSnapshot(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			shards[n] = ShardStatus{Stage: "DONE", Numbers: ShardNumbers{TotalFiles: shallow.TotalFiles, TotalBytes: shallow.TotalSize, Start: shallow.StartTime, Time: shallow.Time}}
 			continue
 		}
 		if err != nil {

@@ -1,0 +1,89 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/repository"
+)
+
+// remoteSegments opens, for reading, the store of the repository where shallow snapshots have their data: what is registered
+// here under the name that OpenSearch had it. With bucket set its base_path is left out.
+func (s *Service) remoteSegments(_ context.Context, name string, bucket bool) (blob.Container, error) {
+	o, err := s.open(name)
+	if err != nil {
+		if apierr.Is(err, "repository_missing_exception") {
+			err = fmt.Errorf("%w: it is not registered here; register the repository of remote segments under that name, with \"readonly\": true", &repository.ShallowError{Repository: name})
+		}
+		return nil, err
+	}
+	if bucket {
+		return o.bucket()
+	}
+	return blob.ReadOnly(o.store), nil
+}
+
+// openBucket opens what the base_path of a repository is relative to.
+func (s *Service) openBucket(rec *state.Repository) (blob.Container, error) {
+	above := *rec
+	above.Settings = rec.Settings.Clone()
+	delete(above.Settings, "base_path")
+	c, err := s.openStore(&above)
+	if err != nil {
+		return nil, err
+	}
+	return blob.ReadOnly(c), nil
+}
+
+// checkRemoteStore refuses to restore a shallow snapshot whose data cannot be found, before anything is changed. It looks at the
+// first shard of each index that did not fail.
+func (s *Service) checkRemoteStore(ctx context.Context, repo *repository.Repository, p *restorePlan) error {
+	if p.info.PinnedTimestamp != 0 {
+		return restoreError(p.req, p.entry.UUID, "the snapshot pins a timestamp of the remote store instead of naming files; restoring such snapshots is not built, "+
+			"take one with the repository's setting [shallow_snapshot_v2] off")
+	}
+	if !p.info.Shallow() {
+		return nil
+	}
+	for _, ix := range p.indices {
+		for n := range ix.meta.NumberOfShards {
+			if _, failed := p.failed[ix.from][n]; failed {
+				continue
+			}
+			rs, err := repo.Shard(ctx, ix.id, n)
+			if err != nil {
+				break // the shard says so itself
+			}
+			if _, err := rs.Files(ctx, p.entry.SnapshotID); errors.Is(err, repository.ErrShallow) {
+				return restoreError(p.req, p.entry.UUID, "%v", err)
+			}
+			break
+		}
+	}
+	return ctx.Err()
+}
+
+// stayLocal takes from an index what binds it to a remote store: its data is kept by this cluster.
+func (p *restorePlan) stayLocal(ix *state.Index) {
+	remote := ix.Settings.GetOr("index.remote_store.enabled", "") == "true"
+	for _, k := range ix.Settings.Keys() {
+		if strings.HasPrefix(k, "index.remote_store.") {
+			delete(ix.Settings, k)
+		}
+	}
+	delete(ix.Custom, "remote_store") // the form of its paths there
+	if !remote {
+		return
+	}
+	dropped := "its settings [index.remote_store.*] were dropped"
+	if _, ok := ix.Settings["index.replication.type"]; ok {
+		dropped = "its settings [index.remote_store.*] and [index.replication.type], which comes with them, were dropped"
+		delete(ix.Settings, "index.replication.type")
+	}
+	p.warn("index [%s] was kept in a remote store, which this server has not: %s", ix.Name, dropped)
+}
