@@ -247,25 +247,38 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 // openStore opens where a repository's blobs are.
 func (s *Service) openStore(rec *state.Repository) (blob.Container, error) {
 	if s.cfg.OpenStore != nil {
-		return s.cfg.OpenStore(rec)
+		return s.counted(rec, s.cfg.OpenStore)
 	}
 	switch rec.Type {
 	case "fs":
-		dir, err := s.fsLocation(rec)
-		if err != nil {
-			return nil, err
-		}
-		c, err := blobfs.New(dir)
-		if err != nil {
-			return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
-		}
-		return c, nil
+		return s.counted(rec, s.openFS)
 	case "s3", "oss", "url":
 		return s.openTyped(rec)
 	case "azure", "gcs", "hdfs":
 		return nil, apierr.NotImplemented("[%s] repositories of type [%s] are not built in this server; it has [fs], [s3], [oss] and [url]", rec.Name, rec.Type)
 	}
 	return nil, repositoryError(rec.Name, "repository type [%s] does not exist", rec.Type)
+}
+
+// counted opens a store that does not count its requests.
+func (s *Service) counted(rec *state.Repository, open func(*state.Repository) (blob.Container, error)) (blob.Container, error) {
+	c, err := open(rec)
+	if err != nil {
+		return nil, err
+	}
+	return blob.Count(c, &s.trafficOf(rec.Name).requests), nil
+}
+
+func (s *Service) openFS(rec *state.Repository) (blob.Container, error) {
+	dir, err := s.fsLocation(rec)
+	if err != nil {
+		return nil, err
+	}
+	c, err := blobfs.New(dir)
+	if err != nil {
+		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
+	}
+	return c, nil
 }
 
 // fsLocation returns the folder of an fs repository: within one of path.repo, wherever symbolic names lead.
