@@ -9,6 +9,7 @@ import (
 	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/migrate"
 	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/transfer"
 	"github.com/varve-search/varve/lucene/codec/segments"
 	"github.com/varve-search/varve/lucene/store"
 	"github.com/varve-search/varve/repository"
@@ -83,7 +84,11 @@ func (s *Service) restoreOld(ctx context.Context, r *state.ShardRouting, src *st
 	if err := clearCommits(dst, nil); err != nil {
 		return true, err
 	}
-	opts := migrate.Options{Progress: &migrate.Progress{}, Read: migrationProgress(files, rec)}
+	lim, err := s.limitsOf(src.Repository)
+	if err != nil {
+		return true, err
+	}
+	opts := migrate.Options{Progress: &migrate.Progress{}, Read: slowed(ctx, lim, rec, migrationProgress(files, rec))}
 	if job := s.store.View().Restore(src.RestoreUUID); job != nil {
 		opts.Partial = job.Partial
 	}
@@ -141,5 +146,20 @@ func migrationProgress(files []repository.FileInfo, rec *cluster.Recovery) func(
 		rec.Files.MovedBytes.Store(doneBytes + bytes[segment]*int64(d.Doc+1)/int64(d.MaxDoc))
 		rec.TranslogOps.Add(1)
 		return nil
+	}
+}
+
+// slowed keeps the reading of a shard's documents to the rate of restores: by the share of the files that the documents stand for.
+func slowed(ctx context.Context, lim *limits, rec *cluster.Recovery, progress func(*migrate.Document) error) func(*migrate.Document) error {
+	var passed int64
+	return func(d *migrate.Document) error {
+		if err := progress(d); err != nil {
+			return err
+		}
+		moved := rec.Files.MovedBytes.Load()
+		waited, err := transfer.Wait(ctx, lim.downloads(), moved-passed)
+		passed = moved
+		rec.Files.ThrottledNanos.Add(int64(waited))
+		return err
 	}
 }

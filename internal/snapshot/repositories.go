@@ -15,7 +15,6 @@ import (
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
-	"github.com/varve-search/varve/internal/transfer"
 	"github.com/varve-search/varve/repository"
 )
 
@@ -58,6 +57,9 @@ func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg setti
 	if err := CheckRepositoryName(name); err != nil {
 		return err
 	}
+	if _, _, err := ratesOf(cfg); err != nil {
+		return repositoryError(name, "failed to create repository").Because(err)
+	}
 	cfg, err := s.sealSettings(name, cfg)
 	if err != nil {
 		return err
@@ -80,6 +82,12 @@ func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg setti
 	return s.store.Update(ctx, func(tx *state.Tx) error {
 		old := tx.Repository(name)
 		if old != nil && old.Type == typ && old.Settings.Equal(cfg) && old.Blocked == "" {
+			return nil
+		}
+		if old != nil && sameStore(old, rec) && old.Blocked == "" {
+			next := *old // only rates: what runs goes on, at the new ones
+			next.Settings = cfg
+			tx.Put(&next)
 			return nil
 		}
 		if old != nil {
@@ -199,7 +207,7 @@ func (s *Service) open(name string) (*opened, error) {
 	s.mu.Lock()
 	o := s.repos[name]
 	s.mu.Unlock()
-	if o != nil && (o.record == rec || o.record.Type == rec.Type && o.record.Settings.Equal(rec.Settings)) {
+	if o != nil && (o.record == rec || sameStore(o.record, rec)) {
 		return o, nil
 	}
 	o, err := s.openRecord(rec)
@@ -209,7 +217,6 @@ func (s *Service) open(name string) (*opened, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.repos[name] = o
-	delete(s.limits, name)
 	return o, nil
 }
 
@@ -329,24 +336,4 @@ func realPath(path string) string {
 		}
 		rest = filepath.Join(filepath.Base(p), rest)
 	}
-}
-
-// limitsOf returns the rates of a repository.
-func (s *Service) limitsOf(rec *state.Repository) (*limits, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.limits[rec.Name]; l != nil {
-		return l, nil
-	}
-	up, err := rec.Settings.Bytes("max_snapshot_bytes_per_sec", 40<<20)
-	if err != nil {
-		return nil, err
-	}
-	down, err := rec.Settings.Bytes("max_restore_bytes_per_sec", 0)
-	if err != nil {
-		return nil, err
-	}
-	l := &limits{transfer.NewLimit(up), transfer.NewLimit(down)}
-	s.limits[rec.Name] = l
-	return l, nil
 }

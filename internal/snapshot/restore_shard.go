@@ -114,7 +114,7 @@ func (s *Service) RestoreShard(ctx context.Context, job cluster.RestoreJob) erro
 	if err != nil {
 		return err
 	}
-	lim, err := s.limitsOf(o.record)
+	lim, err := s.limitsOf(job.Source.Repository)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *Service) RestoreShard(ctx context.Context, job cluster.RestoreJob) erro
 		return err
 	}
 	job.Recovery.Files.Reset()
-	dl := &transfer.Download{Shard: rs, Files: snap.Files, Dir: d, Parallel: 4, Limits: []*transfer.Limit{lim.restore}, Progress: &job.Recovery.Files}
+	dl := &transfer.Download{Shard: rs, Files: snap.Files, Dir: d, Parallel: 4, Limits: lim.downloads(), Progress: &job.Recovery.Files}
 	retried := func(off int64, err error) {
 		s.log.Info("a download broke off and goes on", "index", job.Routing.Index, "shard", job.Routing.Shard, "at", off, "error", err)
 	}

@@ -42,6 +42,8 @@ type Service struct {
 	repos   map[string]*opened
 	limits  map[string]*limits
 	traffic map[string]*traffic
+	// recovery bounds all restores of this node together.
+	recovery *transfer.Limit
 
 	ctx    context.Context //nolint:containedctx // of the service's own goroutines
 	cancel context.CancelFunc
@@ -64,14 +66,11 @@ type outcome struct {
 	at       time.Time
 }
 
-// limits are the rates of a repository.
-type limits struct{ snapshot, restore *transfer.Limit }
-
 // New returns a service; Start makes it work.
 func New(cfg Config) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{cfg: cfg, node: cfg.Node, store: cfg.Node.Store(), log: cfg.Log, running: map[string]*running{},
-		ended: map[string]outcome{}, driven: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
+		ended: map[string]outcome{}, driven: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, recovery: transfer.NewLimit(0), ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
 }
 
 // Start begins to follow the cluster state, and goes on with what a process before this one left.
@@ -80,6 +79,7 @@ func (s *Service) Start() {
 	s.work.Go(func() {
 		for {
 			s.wake()
+			s.followLimits(s.store.View())
 			if _, _, err := sub.Next(s.ctx); err != nil {
 				return
 			}

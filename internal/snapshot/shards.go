@@ -150,11 +150,7 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 	if err != nil {
 		return "", none, err
 	}
-	o, err := s.open(job.Repository)
-	if err != nil {
-		return "", none, err
-	}
-	lim, err := s.limitsOf(o.record)
+	lim, err := s.limitsOf(job.Repository)
 	if err != nil {
 		return "", none, err
 	}
@@ -176,7 +172,7 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 	}
 	defer pin.Release()
 	up := transfer.Upload{Dir: pin.Directory(), Files: pin.Files(), WrittenBy: lucene.Written.String(), Shard: rs, Known: known,
-		Parallel: 4, Limits: []*transfer.Limit{lim.snapshot}, Progress: run.progress}
+		Parallel: 4, Limits: lim.uploads(), Progress: run.progress}
 	n := repository.NewShardSnapshot{Snapshot: repository.SnapshotID{Name: job.Name, UUID: job.UUID}, BaseGeneration: base, Base: known,
 		IndexVersion: pin.Infos().Generation, StateID: stateID(pin.Infos().UserData), StartTime: begin.UnixMilli(), Stale: []string{job.Name}}
 	for try := 1; ; try++ {

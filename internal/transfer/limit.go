@@ -3,34 +3,107 @@ package transfer
 import (
 	"context"
 	"io"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// Limit bounds the bytes per second of all transfers that share it. A nil Limit bounds nothing.
-type Limit struct{ l *rate.Limiter }
+// Limit bounds the bytes per second of all transfers that share it. It may be changed at any time: transfers under way follow at
+// once. A nil Limit bounds nothing.
+type Limit struct{ now atomic.Pointer[pace] }
+
+// pace is a rate that holds until changed is closed.
+type pace struct {
+	rate    int64 // bytes per second, 0 for no limit
+	l       *rate.Limiter
+	changed chan struct{}
+}
 
 // limitStep is how many bytes are accounted for at once.
 const limitStep = 64 << 10
 
-// NewLimit returns a limit of bytesPerSecond, or nil for no limit if that is not above 0.
+// NewLimit returns a limit of bytesPerSecond, which bounds nothing if that is not above 0.
 func NewLimit(bytesPerSecond int64) *Limit {
-	if bytesPerSecond <= 0 {
-		return nil
-	}
-	return &Limit{rate.NewLimiter(rate.Limit(bytesPerSecond), limitStep)}
+	l := &Limit{}
+	l.now.Store(newPace(bytesPerSecond))
+	return l
 }
 
-// wait returns when n bytes, at most limitStep, may pass every limit, and how long that took.
+func newPace(bytesPerSecond int64) *pace {
+	bytesPerSecond = max(0, bytesPerSecond)
+	return &pace{bytesPerSecond, rate.NewLimiter(rate.Limit(bytesPerSecond), limitStep), make(chan struct{})}
+}
+
+// Set changes the limit to bytesPerSecond, to none if that is not above 0. Who waits goes on at the new rate.
+func (l *Limit) Set(bytesPerSecond int64) {
+	for {
+		old := l.now.Load()
+		if old.rate == max(0, bytesPerSecond) {
+			return
+		}
+		if l.now.CompareAndSwap(old, newPace(bytesPerSecond)) {
+			close(old.changed)
+			return
+		}
+	}
+}
+
+// bounds tells whether there is a limit at the moment.
+func (l *Limit) bounds() bool { return l != nil && l.now.Load().rate > 0 }
+
+// wait returns when n bytes, at most limitStep, may pass.
+func (l *Limit) wait(ctx context.Context, n int) error {
+	for l.bounds() {
+		p := l.now.Load()
+		if p.rate == 0 {
+			return nil
+		}
+		r := p.l.ReserveN(time.Now(), n)
+		d := r.Delay()
+		if d == 0 {
+			return nil
+		}
+		t := time.NewTimer(d)
+		select {
+		case <-t.C:
+			return nil
+		case <-p.changed: // what was reserved goes with the old rate
+			t.Stop()
+		case <-ctx.Done():
+			t.Stop()
+			r.Cancel()
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Wait returns when n bytes may pass every limit, and how long that took.
+func Wait(ctx context.Context, limits []*Limit, n int64) (time.Duration, error) {
+	var waited time.Duration
+	for n > 0 && bound(limits) {
+		part := min(n, limitStep)
+		w, err := wait(ctx, limits, int(part))
+		waited += w
+		if err != nil {
+			return waited, err
+		}
+		n -= part
+	}
+	return waited, ctx.Err()
+}
+
+// wait is Wait for at most limitStep bytes.
 func wait(ctx context.Context, limits []*Limit, n int) (time.Duration, error) {
 	var waited time.Duration
 	for _, l := range limits {
-		if l == nil {
+		if !l.bounds() {
 			continue
 		}
 		start := time.Now()
-		if err := l.l.WaitN(ctx, n); err != nil {
+		if err := l.wait(ctx, n); err != nil {
 			return waited, err
 		}
 		waited += time.Since(start)
@@ -47,15 +120,8 @@ type limited struct {
 	f      *FileProgress // may be nil
 }
 
-// bound tells whether there is a limit at all.
-func bound(limits []*Limit) bool {
-	for _, l := range limits {
-		if l != nil {
-			return true
-		}
-	}
-	return false
-}
+// bound tells whether there is a limit at the moment.
+func bound(limits []*Limit) bool { return slices.ContainsFunc(limits, (*Limit).bounds) }
 
 func (l *limited) Read(b []byte) (int, error) {
 	if err := l.ctx.Err(); err != nil {

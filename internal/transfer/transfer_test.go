@@ -293,6 +293,47 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestLimitChanges: who waits for a limit goes on when it is lifted, and slows down when it comes.
+func TestLimitChanges(t *testing.T) {
+	l := NewLimit(1000) // a minute for each step
+	const n = 1 << 20
+	done := make(chan error, 3)
+	for range cap(done) {
+		go func() {
+			_, err := io.Copy(io.Discard, &limited{ctx: t.Context(), r: bytes.NewReader(make([]byte, n)), limits: []*Limit{l}, p: &Progress{}})
+			done <- err
+		}()
+	}
+	select {
+	case err := <-done:
+		t.Fatal("a slow limit let everything through", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	l.Set(2000)
+	l.Set(-1)
+	for range cap(done) {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("a limit that was lifted still holds")
+		}
+	}
+	if l.bounds() {
+		t.Error("the limit is still there")
+	}
+	if waited, err := Wait(t.Context(), []*Limit{l, nil}, 1<<40); err != nil || waited > time.Second {
+		t.Error(waited, err)
+	}
+	l.Set(1 << 20)
+	began := time.Now()
+	if _, err := Wait(t.Context(), []*Limit{l}, 256<<10); err != nil || time.Since(began) < 100*time.Millisecond {
+		t.Errorf("a limit that came does not hold: %v, %v", time.Since(began), err)
+	}
+}
+
 func ExampleProgress() {
 	p := &Progress{}
 	p.Add("_0.fdt", 100, true)
