@@ -43,8 +43,11 @@ func (s *luceneSum) check() (checksum string, problem string) {
 	if stored := binary.BigEndian.Uint64(s.tail[8:]); stored != uint64(s.crc) {
 		return "", fmt.Sprintf("checksum is %08x, but the footer says %08x", s.crc, stored)
 	}
-	return strconv.FormatUint(uint64(s.crc), 36), ""
+	return checksumText(s.crc), ""
 }
+
+// checksumText is a checksum as the lists of files have it.
+func checksumText(sum uint32) string { return strconv.FormatUint(uint64(sum), 36) }
 
 // sumReader reads exactly length bytes of a Lucene file, and then verifies them.
 type sumReader struct {

@@ -104,6 +104,67 @@ func TestShallowFiles(t *testing.T) {
 	}
 }
 
+// Where paths begin with a hash the store is asked for as what the base path is relative to.
+func TestShallowHashedPrefix(t *testing.T) {
+	r, segments := openRemote(t, "opensearch-2.19/remote")
+	data, err := r.LoadData(bg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := data.IndexIn(data.Snapshots[0].SnapshotID, "products")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Shard(bg, i.IndexID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := data.Snapshots[0].SnapshotID
+	want, err := s.Files(bg, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := r.readFrame(bg, s.c, s.path, shallowName(id.UUID), codecSnapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Set("path_type", int64(1))
+	o.Set("path_hash_algorithm", int64(0))
+	o.Set("remote_store_repository_base_path", "base/path/")
+	if err := r.putFrame(bg, s.c, shallowName(id.UUID), codecSnapshot, o, blob.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	shallow, err := s.ShallowSnapshot(bg, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket := t.TempDir()
+	for _, kind := range []string{remoteData, remoteMetadata, remoteLocks} {
+		path, err := shallow.remotePath(0, kind)
+		if err != nil || !strings.Contains(path, "/base/path/") {
+			t.Fatalf("%s, %v", path, err)
+		}
+		if err := os.CopyFS(filepath.Join(bucket, path), os.DirFS(filepath.Join(segments, shallow.IndexUUID, "0", "segments", kind))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.opts.RemoteStore = func(_ context.Context, _ string, asBucket bool) (blob.Container, error) {
+		if !asBucket {
+			t.Error("asked for with its base path")
+		}
+		return blobfs.New(bucket)
+	}
+	got, err := s.Files(bg, id)
+	if err != nil || len(got.Files) != len(want.Files) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for _, f := range got.Files {
+		if err := s.readThrough(bg, f); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // What is missing or damaged in the remote store is found by Verify, and told by its path there.
 func TestVerifyShallowDamage(t *testing.T) {
 	r, segments := openRemote(t, "opensearch-2.19/remote")
@@ -179,6 +240,33 @@ func TestRemotePaths(t *testing.T) {
 	p, err := s.remotePath(3, remoteLocks)
 	if err != nil || !strings.HasSuffix(p, "/a/b/uuid/3/segments/lock_files") || len(p) != len("x00000000000000/a/b/uuid/3/segments/lock_files") {
 		t.Errorf("%s, %v", p, err)
+	}
+}
+
+// Metadata that does not list the commit holds it.
+func TestCommitInMetadata(t *testing.T) {
+	shallow := ShallowSnapshot{CommitGeneration: 5, FileNames: []string{"_0.cfs", "segments_5"}}
+	commit := framedRemote([]byte("segments"))
+	m := remoteSegments{generation: 5, infos: commit, files: map[string]remoteSegment{"_0.cfs": {blob: "_0.cfs__a", length: 7}, "_1.cfs": {blob: "_1.cfs__b", length: 8}}}
+	files, err := m.filesOf(&shallow, nil)
+	if err != nil || len(files) != 3 || !files[0].Virtual() || files[0].PhysicalName != "segments_5" {
+		t.Fatalf("%+v, %v", files, err)
+	}
+	s := &Shard{}
+	if err := s.readThrough(bg, files[0]); err != nil || files[0].Checksum == "" {
+		t.Errorf("%+v: %v", files[0], err)
+	}
+	m.infos = commit[:10]
+	if _, err := m.filesOf(&shallow, nil); err == nil {
+		t.Error("a commit without a footer was taken")
+	}
+	m.generation = 6
+	if _, err := m.filesOf(&shallow, nil); err == nil || !strings.Contains(err.Error(), "[segments_5]") {
+		t.Errorf("metadata of another commit: %v", err)
+	}
+	shallow.FileNames = []string{"_0.cfs"}
+	if _, err := m.filesOf(&shallow, nil); err == nil {
+		t.Error("a snapshot without a commit was taken")
 	}
 }
 

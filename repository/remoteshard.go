@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -224,14 +225,18 @@ func (m *remoteSegments) filesOf(shallow *ShallowSnapshot, data *remoteBlobs) ([
 	if _, ok := m.files[commit]; !ok && m.generation == shallow.CommitGeneration {
 		// The commit of that refresh stands in the metadata itself, and needs all files of it.
 		names = slices.Sorted(maps.Keys(m.files))
-		files = append(files, FileInfo{Name: virtualPrefix + commit, PhysicalName: commit, Length: int64(len(m.infos)), MetaHash: m.infos})
+		sum, err := codec.ReadFooter(store.NewBytesInput(commit, m.infos))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, FileInfo{Name: virtualPrefix + commit, PhysicalName: commit, Length: int64(len(m.infos)), Checksum: checksumText(sum), MetaHash: m.infos})
 	}
 	for _, name := range names {
 		f, ok := m.files[name]
 		if !ok {
 			return nil, fmt.Errorf("file [%s] of the snapshot is not in it", name)
 		}
-		files = append(files, FileInfo{Name: f.blob, PhysicalName: name, Length: f.length, Checksum: strconv.FormatUint(uint64(f.checksum), 36),
+		files = append(files, FileInfo{Name: f.blob, PhysicalName: name, Length: f.length, Checksum: checksumText(f.checksum),
 			WrittenBy: strconv.Itoa(f.major), remote: data})
 	}
 	return files, nil

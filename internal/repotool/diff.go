@@ -248,13 +248,13 @@ func (d *differ) identical(a, b *side, n int) (bool, error) {
 	}
 	var lists [2][]string
 	for i, id := range []repository.SnapshotID{a.id, b.id} {
-		snap, err := sh.Snapshot(d.ctx, id)
+		snap, err := sh.Files(d.ctx, id)
 		var missing *repository.MissingSnapshotError
 		if errors.As(err, &missing) {
 			return false, nil
 		}
 		if err != nil {
-			return false, err
+			return false, withHint(err)
 		}
 		for _, f := range snap.Files {
 			lists[i] = append(lists[i], f.PhysicalName+" "+f.Checksum+" "+fmt.Sprint(f.Length))
