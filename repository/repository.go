@@ -140,16 +140,23 @@ func (r *Repository) LoadDataSince(ctx context.Context, known *Data) (*Data, err
 		if g == NoGeneration {
 			return &Data{Generation: NoGeneration, Identifiers: map[string]string{}}, nil
 		}
-		b, err := blob.ReadAll(ctx, r.root, rootName(g), r.opts.MaxMetadata)
-		if err != nil {
-			// A writer deletes the old root right after it has put the new one.
-			if blob.KindOf(err) == blob.KindNotFound && try < loadTries {
-				continue
-			}
-			return nil, fmt.Errorf("read the root: %w", err)
+		d, err := r.LoadGeneration(ctx, g)
+		// A writer deletes the old root right after it has put the new one.
+		if blob.KindOf(err) == blob.KindNotFound && try < loadTries {
+			continue
 		}
-		return r.parseRoot(b, g)
+		return d, err
 	}
+}
+
+// LoadGeneration reads a root by its generation, without a look at whether there is a newer one: that is for who is told so by what
+// comes next, such as Finalize. There being none of that generation is an error of kind KindNotFound.
+func (r *Repository) LoadGeneration(ctx context.Context, generation int64) (*Data, error) {
+	b, err := blob.ReadAll(ctx, r.root, rootName(generation), r.opts.MaxMetadata)
+	if err != nil {
+		return nil, fmt.Errorf("read the root: %w", err)
+	}
+	return r.parseRoot(b, generation)
 }
 
 // parseRoot parses a root unless it is byte for byte the one that was read last: with thousands of snapshots that takes

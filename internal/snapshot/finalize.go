@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -42,25 +43,38 @@ func (s *Service) finalize(ctx context.Context, v *state.View, job *state.Snapsh
 	if err != nil {
 		return nil, nil, err
 	}
+	if data, epoch, ok := s.unmoved(ctx, job.Repository, o); ok {
+		info, next, err := s.finalizeOn(ctx, v, job, parts, o, data, epoch)
+		var newer *repository.ConcurrentModificationError
+		if !errors.As(err, &newer) {
+			return info, next, s.describe(job.Repository, err)
+		}
+	}
 	data, epoch, err := s.settle(ctx, job.Repository, o)
 	if err != nil {
 		return nil, nil, err
 	}
+	info, next, err := s.finalizeOn(ctx, v, job, parts, o, data, epoch)
+	return info, next, s.describe(job.Repository, err)
+}
+
+// finalizeOn does it on a root.
+func (s *Service) finalizeOn(ctx context.Context, v *state.View, job *state.SnapshotJob, parts []*state.SnapshotShard, o *opened, data *repository.Data, epoch int64) (*repository.SnapshotInfo, *repository.Data, error) {
 	id := repository.SnapshotID{Name: job.Name, UUID: job.UUID}
 	if e, err := data.Snapshot(job.Name); err == nil && e.UUID == job.UUID {
 		info, err := o.repo.SnapshotInfo(ctx, id)
-		return info, data, s.describe(job.Repository, err)
+		return info, data, err
 	}
 	if job.Epoch != 0 && job.Epoch != epoch {
 		return nil, nil, moved(job, data)
 	}
 	n, err := s.build(ctx, v, o.repo, job, parts, data)
 	if err != nil {
-		return nil, nil, s.describe(job.Repository, err)
+		return nil, nil, err
 	}
 	res, err := o.repo.Finalize(ctx, data, *n)
 	if err != nil {
-		return nil, nil, s.describe(job.Repository, err)
+		return nil, nil, err
 	}
 	for _, w := range res.Warnings {
 		s.log.Warn("a snapshot left blobs behind", "repository", job.Repository, "snapshot", job.Name, "error", w)

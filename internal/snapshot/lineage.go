@@ -128,6 +128,23 @@ func (s *Service) settle(ctx context.Context, name string, o *opened) (*reposito
 	return data, next.Epoch, blocked(next)
 }
 
+// unmoved reads the root that this cluster wrote last, by its name. That is settle without a list, for who swings the root next and
+// hears then whether there is a newer one. It returns false where there is more to say: settle says it.
+func (s *Service) unmoved(ctx context.Context, name string, o *opened) (*repository.Data, int64, bool) {
+	rec := s.store.View().Repository(name)
+	// Only one that this process has seen as the newest: a process before it may have swung it away, and died before it could say so.
+	last, _ := o.kept()
+	if rec == nil || rec.Generation < 0 || rec.Blocked != "" || last == nil || last.Generation != rec.Generation {
+		return nil, 0, false
+	}
+	data, err := o.repo.LoadGeneration(ctx, rec.Generation)
+	if err != nil {
+		return nil, 0, false
+	}
+	d := differenceOf(rec.Known, data)
+	return data, rec.Epoch, d.none()
+}
+
 // settled is settle for the begin of work whose end settles: a root that was looked for just now, and that is ours, is taken as it is.
 func (s *Service) settled(ctx context.Context, name string, o *opened) (*repository.Data, int64, error) {
 	rec := s.store.View().Repository(name)

@@ -28,7 +28,8 @@ type opened struct {
 
 	bucket func() (blob.Container, error) // what base_path is relative to, read-only; opened once
 
-	reserved sync.Once // when something was written first
+	loading  chan struct{} // held by who reads the root for a shard that is restored
+	reserved sync.Once     // when something was written first
 
 	mu     sync.Mutex
 	last   *repository.Data // the root that was read or written last
@@ -205,10 +206,10 @@ func (s *Service) open(name string) (*opened, error) {
 		return nil, apierr.RepositoryMissing(name)
 	}
 	s.mu.Lock()
-	o := s.repos[name]
+	before := s.repos[name]
 	s.mu.Unlock()
-	if o != nil && (o.record == rec || sameStore(o.record, rec)) {
-		return o, nil
+	if before != nil && (before.record == rec || sameStore(before.record, rec)) {
+		return before, nil
 	}
 	o, err := s.openRecord(rec)
 	if err != nil {
@@ -216,6 +217,9 @@ func (s *Service) open(name string) (*opened, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if now := s.repos[name]; now != nil && now != before && sameStore(now.record, rec) {
+		return now, nil // somebody was faster
+	}
 	s.repos[name] = o
 	return o, nil
 }
@@ -248,7 +252,7 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
 	}
 	bucket := sync.OnceValues(func() (blob.Container, error) { return s.openBucket(rec) })
-	return &opened{record: rec, store: c, bucket: bucket, repo: r, infos: newCache[*repository.SnapshotInfo](cacheBytes), shards: newCache[map[int]ShardStatus](cacheBytes)}, nil
+	return &opened{loading: make(chan struct{}, 1), record: rec, store: c, bucket: bucket, repo: r, infos: newCache[*repository.SnapshotInfo](cacheBytes), shards: newCache[map[int]ShardStatus](cacheBytes)}, nil
 }
 
 // openStore opens where a repository's blobs are.

@@ -70,6 +70,7 @@ func (s *Service) Restore(ctx context.Context, req RestoreRequest) (*RestoreResu
 	if err != nil {
 		return nil, s.describe(req.Repository, err)
 	}
+	o.keep(data)
 	entry, err := data.Snapshot(req.Snapshot)
 	if err != nil {
 		return nil, apierr.New(http.StatusInternalServerError, "snapshot_restore_exception", "[%s:%s] snapshot does not exist", req.Repository, req.Snapshot)

@@ -77,24 +77,54 @@ func (s *Service) sourceShard(ctx context.Context, src state.RecoverySource, n i
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	data, err := o.repo.LoadData(ctx)
+	data, fresh, err := o.naming(ctx, src.SnapshotUUID)
 	if err != nil {
 		return nil, nil, nil, s.describe(src.Repository, err)
 	}
-	id := repository.SnapshotID{Name: src.Snapshot, UUID: src.SnapshotUUID}
-	entry, err := data.IndexIn(id, src.Index)
-	if err != nil {
-		return nil, nil, nil, s.permanent(src.Repository, err)
+	rs, snap, err := shardIn(ctx, o, data, src, n)
+	if err != nil && !fresh { // it may have been deleted since
+		if data, err = o.repo.LoadData(ctx); err != nil {
+			return nil, nil, nil, s.describe(src.Repository, err)
+		}
+		rs, snap, err = shardIn(ctx, o, data, src, n)
 	}
-	rs, err := o.repo.Shard(ctx, entry.IndexID, n)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	snap, err := rs.Files(ctx, id)
 	if err != nil {
 		return nil, nil, nil, s.permanent(src.Repository, err)
 	}
 	return o, rs, snap, nil
+}
+
+// naming returns a root that names a snapshot, and whether it was read just now. What a snapshot holds does not change, so that any
+// such root will do: of many shards that are restored only the first one looks for the newest.
+func (o *opened) naming(ctx context.Context, uuid string) (data *repository.Data, fresh bool, err error) {
+	select {
+	case o.loading <- struct{}{}:
+		defer func() { <-o.loading }()
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	if data, _ = o.kept(); data != nil && slices.ContainsFunc(data.Snapshots, func(e repository.SnapshotEntry) bool { return e.UUID == uuid }) {
+		return data, false, nil
+	}
+	if data, err = o.repo.LoadData(ctx); err == nil {
+		o.keep(data)
+	}
+	return data, true, err
+}
+
+// shardIn opens the shard that a recovery source names, as a root has it.
+func shardIn(ctx context.Context, o *opened, data *repository.Data, src state.RecoverySource, n int) (*repository.Shard, *repository.ShardSnapshot, error) {
+	id := repository.SnapshotID{Name: src.Snapshot, UUID: src.SnapshotUUID}
+	entry, err := data.IndexIn(id, src.Index)
+	if err != nil {
+		return nil, nil, err
+	}
+	rs, err := o.repo.Shard(ctx, entry.IndexID, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	snap, err := rs.Files(ctx, id)
+	return rs, snap, err
 }
 
 // permanent marks an error that the repository answers with each time.
