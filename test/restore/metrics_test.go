@@ -52,7 +52,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, line := range []string{
 		fmt.Sprintf(`varve_repository_requests_total{kind="put",repository="r",type="fs"} %d`, num("requests", "by_kind", "put")),
-		fmt.Sprintf(`varve_repository_sent_bytes_total{repository="r",type="fs"} `),
+		`varve_repository_sent_bytes_total{repository="r",type="fs"} `,
 		`varve_repository_snapshots_total{repository="r",result="success",type="fs"} 1`,
 		`varve_repository_restores_total{repository="r",result="success",type="fs"} 1`,
 		`varve_repository_operations{operation="snapshot",repository="r",type="fs"} 0`,
