@@ -169,7 +169,9 @@ func (d *fetchedDoc) Field(f *lucene.FieldInfo, v lucene.StoredValue) error {
 	case "_ignored":
 		d.ignored = append(d.ignored, string(v.Bytes))
 	case "_source":
-		d.source = bytes.Clone(v.Bytes)
+		var source []byte
+		source, err = xcontent.Source(v.Bytes)
+		d.source = bytes.Clone(source)
 	}
 	return err
 }

@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,13 +8,13 @@ import (
 	"strings"
 
 	"github.com/varve-search/varve/internal/uid"
+	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec/legacy"
 	"github.com/varve-search/varve/lucene/codec/segmentinfo"
 	"github.com/varve-search/varve/lucene/codec/segments"
 	"github.com/varve-search/varve/lucene/index"
 	"github.com/varve-search/varve/lucene/store"
-	"github.com/varve-search/varve/repository/smile"
 )
 
 // Document is a live document of a shard. Its bytes are valid during the visit only.
@@ -216,21 +215,9 @@ func (f *fields) document() (*Document, error) {
 	}
 	if f.has.source {
 		var err error
-		if f.doc.Source, err = jsonOf(f.source); err != nil {
-			return nil, fmt.Errorf("the _source of [%s]: %w", f.doc.ID, err)
+		if f.doc.Source, err = xcontent.Source(f.source); err != nil {
+			return nil, fmt.Errorf("document [%s]: %w", f.doc.ID, err)
 		}
 	}
 	return &f.doc, nil
-}
-
-// jsonOf returns a source as JSON.
-func jsonOf(source []byte) ([]byte, error) {
-	if !bytes.HasPrefix(source, []byte(":)\n")) {
-		return source, nil
-	}
-	v, err := smile.Decode(source, smile.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	return smile.AppendJSON(nil, v)
 }

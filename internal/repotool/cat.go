@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/varve-search/varve/repository/smile"
+	"github.com/varve-search/varve/internal/xcontent"
 )
 
 // catLine writes documents as lines of {"_id":…,"_routing":…,"_source":…}.
@@ -57,14 +57,11 @@ func (c *catLine) compact(d *docReader) ([]byte, error) {
 		return nil, nil
 	}
 	c.source.Reset()
-	if bytes.HasPrefix(d.source, []byte(":)\n")) {
-		v, err := smile.Decode(d.source, smile.Limits{})
-		if err != nil {
-			return nil, fmt.Errorf("the _source: %w", err)
-		}
-		return smile.AppendJSON(nil, v)
+	source, err := xcontent.Source(d.source)
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Compact(&c.source, d.source); err != nil {
+	if err := json.Compact(&c.source, source); err != nil {
 		return nil, fmt.Errorf("the _source: %w", err)
 	}
 	return c.source.Bytes(), nil

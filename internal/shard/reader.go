@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/varve-search/varve/internal/uid"
+	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/index"
 )
@@ -225,12 +226,13 @@ func (d *storedDoc) Needs(f *lucene.FieldInfo) (lucene.VisitStatus, error) {
 
 // Field implements lucene.StoredFieldVisitor.
 func (d *storedDoc) Field(f *lucene.FieldInfo, v lucene.StoredValue) error {
-	if f.Name == fieldSource {
-		d.source = bytes.Clone(v.Bytes)
-	} else {
+	if f.Name != fieldSource {
 		d.routing = string(v.Bytes)
+		return nil
 	}
-	return nil
+	source, err := xcontent.Source(v.Bytes)
+	d.source = bytes.Clone(source)
+	return err
 }
 
 // Searcher is a view of the shard for searches. Release it when done.
