@@ -54,8 +54,17 @@ func (ix *Index) watch(id int, s *slot, sh *shard.Shard) {
 		return
 	}
 	ix.closeSlot(context.WithoutCancel(ctx), id, s)
-	if err := ix.recoverAgain(ctx, id, s.allocation); err != nil && ctx.Err() == nil {
-		ix.node.log.Error("a failed shard cannot be opened again", "index", ix.Meta().Name, "shard", id, "error", err)
+	for wait := firstReopen; ; wait = min(2*wait, lastReopen) { // nobody else would ask for it: the state says that it is started
+		err := ix.recoverAgain(ctx, id, s.allocation)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		ix.node.log.Error("that a failed shard is opened again cannot be recorded yet", "index", ix.Meta().Name, "shard", id, "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
 	}
 }
 
