@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	blobfs "github.com/varve-search/varve/blob/fs"
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/servertest"
 )
 
 type node struct {
@@ -29,34 +29,16 @@ func startNode(t *testing.T, repo string, extra ...string) node {
 // call fails the test unless the node answers with success.
 func (n node) call(method, path, body string, into any) {
 	n.t.Helper()
-	status, b := n.try(method, path, body)
-	if status/100 != 2 {
-		n.t.Fatalf("%s %s: %d %s", method, path, status, b)
-	}
-	if into != nil {
-		if err := json.Unmarshal(b, into); err != nil {
-			n.t.Fatal(err)
-		}
-	}
+	servertest.Must(n.t, n.url, method, path, body, into)
 }
 
 func (n node) try(method, path, body string) (int, []byte) {
 	n.t.Helper()
-	req, err := http.NewRequest(method, n.url+path, strings.NewReader(body))
+	status, b, err := servertest.Call(n.url, method, path, body)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	return res.StatusCode, b
+	return status, b
 }
 
 // copySnapshot writes a snapshot of a fixture into another repository, file by file.

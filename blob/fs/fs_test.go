@@ -10,6 +10,7 @@ import (
 
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/blob/blobtest"
+	"github.com/varve-search/varve/internal/oracletest"
 )
 
 func fresh(t *testing.T) *Container {
@@ -81,17 +82,9 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestFullDisk fills a tiny tmpfs, where the test may mount one.
+// TestFullDisk fills a tiny file system.
 func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("cannot mount a small file system here: %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	}()
+	dir := oracletest.SmallDisk(t, 64<<10)
 	ctx := context.Background()
 	c, err := New(dir)
 	if err != nil {

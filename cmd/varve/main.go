@@ -1,4 +1,3 @@
-// Command varve is an OpenSearch-compatible search server and a tool for snapshot repositories.
 package main
 
 import (

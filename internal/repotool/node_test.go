@@ -1,9 +1,7 @@
 package repotool
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/servertest"
 )
 
 // realNode is a real OpenSearch.
@@ -21,34 +20,7 @@ type realNode struct {
 
 func (n *realNode) call(method, path, body string, into any) {
 	n.t.Helper()
-	status, b := n.try(method, path, body)
-	if status/100 != 2 {
-		n.t.Fatalf("%s %s: %d %s", method, path, status, b)
-	}
-	if into != nil {
-		if err := json.Unmarshal(b, into); err != nil {
-			n.t.Fatal(err)
-		}
-	}
-}
-
-func (n *realNode) try(method, path, body string) (int, []byte) {
-	n.t.Helper()
-	req, err := http.NewRequest(method, n.url+path, strings.NewReader(body))
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	return res.StatusCode, b
+	servertest.Must(n.t, n.url, method, path, body, into)
 }
 
 // restored restores all that it can of a snapshot and returns the counts of documents by index.

@@ -12,24 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-search/varve/internal/oracletest"
 	"github.com/varve-search/varve/internal/servertest"
 )
-
-// smallDisk mounts a file system of its own that holds so many bytes.
-func smallDisk(t *testing.T, bytes int64) string {
-	t.Helper()
-	dir := t.TempDir()
-	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes))
-	if err != nil {
-		t.Skipf("SKIP-ORACLE: a test of a full disk needs the right to mount a file system: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
 
 // fill leaves so many bytes free in the file system of dir. What it returns gives the space back.
 func fill(t *testing.T, dir string, free int64) func() {
@@ -127,7 +112,7 @@ func again(t *testing.T, s *servertest.Server, n int) {
 // TestFullDataDisk fills the disk of the data folder while documents are indexed: what was acknowledged stays, the server goes
 // on answering and, with space again, goes on writing, before and after it is killed.
 func TestFullDataDisk(t *testing.T) {
-	disk := smallDisk(t, 320<<20)
+	disk := oracletest.SmallDisk(t, 320<<20)
 	data, repo := filepath.Join(disk, "data"), t.TempDir()
 	s := servertest.Start(t, data, repo)
 	s.Must("PUT", "/full", `{"settings":{"number_of_shards":1,"number_of_replicas":0},"mappings":{"properties":{"n":{"type":"integer"}}}}`, nil)
@@ -155,7 +140,7 @@ func TestFullDataDisk(t *testing.T) {
 
 // TestFullRepositoryDisk fills the disk of a repository: a snapshot fails and says why, deleting works, and with space again so does the snapshot.
 func TestFullRepositoryDisk(t *testing.T) {
-	disk := smallDisk(t, 16<<20)
+	disk := oracletest.SmallDisk(t, 16<<20)
 	s := servertest.Start(t, t.TempDir(), disk)
 	s.Must("PUT", "/full", `{"settings":{"number_of_shards":2,"number_of_replicas":0},"mappings":{"properties":{"n":{"type":"integer"}}}}`, nil)
 	s.Must("PUT", "/_snapshot/r", fmt.Sprintf(`{"type":"fs","settings":{"location":%q}}`, filepath.Join(disk, "repo")), nil)
