@@ -3,6 +3,7 @@ package blob
 import (
 	"context"
 	"fmt"
+	"io"
 	"sort"
 	"strings"
 )
@@ -60,6 +61,15 @@ func innermost(c Container) Container {
 func Check(ctx context.Context, c Container) error {
 	if k, ok := innermost(c).(Checker); ok {
 		return k.Check(ctx)
+	}
+	return nil
+}
+
+// Close closes the connections that the store of a container keeps and nobody uses, if it has any. The container can
+// be used on.
+func Close(c Container) error {
+	if k, ok := innermost(c).(io.Closer); ok {
+		return k.Close()
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // location describes the first argument of the commands below repo.
-const location = `LOCATION is SCHEME:PLACE, such as fs:PATH for the folder in which index.latest lies.`
+const location = `LOCATION is fs:PATH for the folder in which index.latest lies, s3://BUCKET/PATH?region=R&endpoint=URL,
+oss://BUCKET/PATH?endpoint=HOST, or http(s)://…; credentials come from the environment.`
 
 func repoCommand() *cobra.Command {
 	repo := &cobra.Command{
@@ -27,7 +28,8 @@ to with --apply, by prune and repair.
 
 A shallow snapshot of OpenSearch has its data in another repository, the one of
 remote segments. --remote-store LOCATION says where that is (its bucket, if its
-paths begin with a hash): it is for ls, show, cat, export, diff, extract and verify.
+paths begin with a hash): it is for ls, show, cat, export, diff, extract, open and
+verify.
 
 Every command prints JSON with --json. Colours and progress show on a terminal
 only; NO_COLOR is honoured. Exit status: 0 done, 1 something was found (verify,

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/coordinator"
 	"github.com/varve-search/varve/internal/rest"
@@ -19,6 +20,7 @@ import (
 	"github.com/varve-search/varve/internal/snapshot"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/task"
+	"github.com/varve-search/varve/repository"
 )
 
 // SpeaksVersion is the version of OpenSearch whose API and formats the server speaks.
@@ -41,8 +43,21 @@ type Server struct {
 	stopErr   error
 }
 
+// Stores say where repositories are instead of their settings. What is nil replaces nothing.
+type Stores struct {
+	// Open opens the store of a repository, whatever its type.
+	Open func(*state.Repository) (blob.Container, error)
+	// Remote opens the stores where shallow snapshots have their data.
+	Remote repository.RemoteStore
+}
+
 // Start starts a server and returns when it answers requests. version is the program's own.
-func Start(ctx context.Context, cfg settings.Settings, version string, log *slog.Logger) (_ *Server, err error) {
+func Start(ctx context.Context, cfg settings.Settings, version string, log *slog.Logger) (*Server, error) {
+	return StartOn(ctx, cfg, version, log, Stores{})
+}
+
+// StartOn is Start with repositories that are where stores says.
+func StartOn(ctx context.Context, cfg settings.Settings, version string, log *slog.Logger, stores Stores) (_ *Server, err error) {
 	data, err := dataPath(cfg)
 	if err != nil {
 		return nil, err
@@ -78,7 +93,8 @@ func Start(ctx context.Context, cfg settings.Settings, version string, log *slog
 	}
 	s.tasks = task.NewRegistry(s.identity.ID)
 	s.node = cluster.NewNode(cluster.Config{DataPath: data, Store: s.store, Tasks: s.tasks, Settings: cfg, Log: log, IndexBuffer: 64 << 20})
-	s.snapshots = snapshot.New(snapshot.Config{Node: s.node, PathRepo: cfg.List("path.repo"), Settings: cfg, Secrets: secrets, Log: log})
+	s.snapshots = snapshot.New(snapshot.Config{Node: s.node, PathRepo: cfg.List("path.repo"), OpenStore: stores.Open, RemoteStore: stores.Remote,
+		Settings: cfg, Secrets: secrets, Log: log})
 	s.node.SetRestorer(s.snapshots)
 	if err := s.node.Start(ctx); err != nil {
 		return nil, fmt.Errorf("start the node's shards: %w", err)

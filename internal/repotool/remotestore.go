@@ -44,3 +44,25 @@ func withHint(err error) error {
 	}
 	return err
 }
+
+// reachable says early what the data of a shallow snapshot lacks to be read. It looks at the first shard of each index.
+func (r *Repo) reachable(ctx context.Context, id repository.SnapshotID, indices []repository.IndexEntry) error {
+	info, err := r.SnapshotInfo(ctx, id)
+	if err != nil || !info.Shallow() {
+		return err
+	}
+	if info.PinnedTimestamp != 0 {
+		return fmt.Errorf("snapshot [%s]: %w", id.Name, repository.ErrPinned)
+	}
+	for _, ix := range indices {
+		sh, err := r.Shard(ctx, ix.IndexID, 0)
+		if err == nil {
+			_, err = sh.Files(ctx, id)
+		}
+		var missing *repository.MissingSnapshotError
+		if err != nil && !errors.As(err, &missing) {
+			return fmt.Errorf("index [%s] in snapshot [%s]: %w", ix.Name, id.Name, withHint(err))
+		}
+	}
+	return nil
+}

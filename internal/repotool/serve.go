@@ -14,9 +14,11 @@ import (
 	"strings"
 	"time"
 
-	blobfs "github.com/varve-search/varve/blob/fs"
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/node"
 	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/repository"
 )
 
@@ -26,7 +28,9 @@ type ServeOptions struct {
 	Snapshot string // "" takes the newest that is not FAILED
 	Indices  []string
 	// Port to listen on; 0 takes a free one.
-	Port    int
+	Port int
+	// Cache bounds the blocks of the repository that are kept on the disk, in bytes; 0: as much as a server takes.
+	Cache   int64
 	Version string // of this program
 	Log     *slog.Logger
 }
@@ -53,25 +57,28 @@ func Serve(ctx context.Context, p *Printer, o ServeOptions, ready func(Served)) 
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, blob.Close(r.Store)) }()
 	snapshot, err := r.newest(ctx, o.Snapshot)
 	if err != nil {
 		return err
 	}
-	c, err := container(ctx, o.Location, true)
+	chosen, err := r.chooseIndices(snapshot, o.Indices)
 	if err != nil {
 		return err
 	}
-	folder, ok := c.(*blobfs.Container)
-	if !ok {
-		return fmt.Errorf("open %s: only repositories in a folder (fs:PATH) are served by this command; for others start `varve serve` and register the repository", o.Location)
+	if err := r.reachable(ctx, snapshot, chosen); err != nil {
+		return err
 	}
 	data, err := os.MkdirTemp("", "varve-open-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
-	cfg := settings.Settings{"path.data": data, "path.repo": folder.Dir(), "http.port": fmt.Sprint(o.Port), "cluster.name": "varve-open", "node.name": "varve-open"}
-	s, err := node.Start(ctx, cfg, o.Version, o.Log)
+	cfg := settings.Settings{"path.data": data, "http.port": fmt.Sprint(o.Port), "cluster.name": "varve-open", "node.name": "varve-open"}
+	if o.Cache > 0 {
+		cfg["node.search.cache.size"] = fmt.Sprintf("%db", o.Cache)
+	}
+	s, err := node.StartOn(ctx, cfg, o.Version, o.Log, node.Stores{Open: r.onlyThis, Remote: options(ctx).RemoteStore})
 	if err != nil {
 		return err
 	}
@@ -81,11 +88,7 @@ func Serve(ctx context.Context, p *Printer, o ServeOptions, ready func(Served)) 
 		err = errors.Join(err, s.Stop(stopCtx))
 	}()
 	out := Served{URL: s.URL(), Snapshot: snapshot.Name, Repository: servedAs, Indices: []string{}}
-	if err := mount(ctx, s.URL(), folder.Dir(), snapshot.Name, o.Indices); err != nil {
-		return err
-	}
-	chosen, err := r.chooseIndices(snapshot, o.Indices)
-	if err != nil {
+	if err := mount(ctx, s.URL(), o.Location, snapshot.Name, o.Indices); err != nil {
 		return err
 	}
 	for _, ix := range chosen {
@@ -151,8 +154,16 @@ func (r *Repo) newest(ctx context.Context, name string) (repository.SnapshotID, 
 	return best.SnapshotID, nil
 }
 
+// onlyThis is how the server opens its repositories: there is one, and it is read-only whatever its settings say.
+func (r *Repo) onlyThis(rec *state.Repository) (blob.Container, error) {
+	if rec.Name != servedAs {
+		return nil, apierr.New(http.StatusBadRequest, "repository_exception", "[%s] this server shows %s as [%s] and has no other repository", rec.Name, r.Location, servedAs)
+	}
+	return r.Store, nil
+}
+
 // mount registers the repository and restores a snapshot in place.
-func mount(ctx context.Context, base, dir, snapshot string, indices []string) error {
+func mount(ctx context.Context, base, location, snapshot string, indices []string) error {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	call := func(method, path string, body any) error {
 		b, err := json.Marshal(body)
@@ -175,7 +186,8 @@ func mount(ctx context.Context, base, dir, snapshot string, indices []string) er
 		}
 		return err
 	}
-	if err := call("PUT", "/_snapshot/"+servedAs, map[string]any{"type": "fs", "settings": map[string]any{"location": dir, "readonly": true}}); err != nil {
+	scheme, _, _ := strings.Cut(location, ":")
+	if err := call("PUT", "/_snapshot/"+servedAs, map[string]any{"type": scheme, "settings": map[string]any{"location": location, "readonly": true}}); err != nil {
 		return err
 	}
 	want := "*"

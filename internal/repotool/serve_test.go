@@ -18,10 +18,10 @@ import (
 )
 
 // serve opens a repository and returns what a request to it answers, and what ends it.
-func serve(t *testing.T, o ServeOptions) (Served, func()) {
+func serve(parent context.Context, t *testing.T, o ServeOptions) (Served, func()) {
 	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
-	ctx, cancel := context.WithCancel(bg)
+	ctx, cancel := context.WithCancel(parent)
 	ready := make(chan Served, 1)
 	done := make(chan error, 1)
 	o.Log = slog.New(slog.DiscardHandler)
@@ -100,7 +100,7 @@ type integrity struct {
 func TestServe(t *testing.T) {
 	dir := fixture(t, "opensearch-2.19/main")
 	before := files(t, dir)
-	s, stop := serve(t, ServeOptions{Location: "fs:" + dir, Snapshot: "snap-3"})
+	s, stop := serve(bg, t, ServeOptions{Location: "fs:" + dir, Snapshot: "snap-3"})
 	if s.Snapshot != "snap-3" || len(s.Indices) < 8 {
 		t.Fatalf("%+v", s)
 	}

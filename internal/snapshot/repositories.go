@@ -233,6 +233,9 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 		return nil, err
 	}
 	opts := repository.Options{Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments}
+	if s.cfg.RemoteStore != nil {
+		opts.RemoteStore = s.cfg.RemoteStore
+	}
 	if compress, err := rec.Settings.Bool("compress", false); err != nil {
 		return nil, err
 	} else if compress {

@@ -82,6 +82,9 @@ func (s *Service) Restore(ctx context.Context, req RestoreRequest) (*RestoreResu
 	if err := restorable(req, entry, info); err != nil {
 		return nil, err
 	}
+	if req.Remote && info.Shallow() && s.cfg.RemoteStore == nil {
+		return nil, restoreError(req, entry.UUID, "Shallow copy snapshot cannot be restored as searchable snapshot.")
+	}
 	plan := &restorePlan{req: req, info: info, entry: entry, nodes: s.store.View().Nodes(), failed: map[string]map[int]string{}}
 	for _, f := range info.Failures {
 		if plan.failed[f.Index] == nil {
@@ -130,9 +133,6 @@ func restorable(req RestoreRequest, entry repository.SnapshotEntry, info *reposi
 	}
 	if info.State != repository.StateSuccess && info.State != repository.StatePartial {
 		return restoreError(req, entry.UUID, "unsupported snapshot state [%s]", info.State)
-	}
-	if req.Remote && info.Shallow() {
-		return restoreError(req, entry.UUID, "Shallow copy snapshot cannot be restored as searchable snapshot.")
 	}
 	return nil
 }

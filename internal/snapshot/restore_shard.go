@@ -259,7 +259,7 @@ func (s *Service) RemoteDirectory(ctx context.Context, meta *state.Index, n int,
 	if err != nil {
 		return nil, err
 	}
-	snap, err := rs.Snapshot(ctx, repository.SnapshotID{Name: text("snapshot_id.name"), UUID: text("snapshot_id.uuid")})
+	snap, err := rs.Files(ctx, repository.SnapshotID{Name: text("snapshot_id.name"), UUID: text("snapshot_id.uuid")})
 	if err != nil {
 		return nil, s.permanent(o.record.Name, err)
 	}

@@ -23,9 +23,12 @@ type Config struct {
 	PathRepo []string // path.repo: what locations of fs repositories must lie in
 	// OpenStore, when it is set, opens the store of a repository in place of what its type says.
 	OpenStore func(*state.Repository) (blob.Container, error)
-	Settings  settings.Settings
-	Secrets   *keystore.Secrets // nil: the node has none
-	Log       *slog.Logger
+	// RemoteStore, when it is set, opens where shallow snapshots have their data, in place of the registered repository that they
+	// name. They can be searched in place then, which OpenSearch refuses.
+	RemoteStore repository.RemoteStore
+	Settings    settings.Settings
+	Secrets     *keystore.Secrets // nil: the node has none
+	Log         *slog.Logger
 }
 
 // Service is a node's part in snapshots. Its methods are safe for concurrent use.
