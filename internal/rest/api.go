@@ -33,6 +33,7 @@ func NewRouter(s Services) *Router {
 	a := &API{s}
 	rt := &Router{}
 	a.routeSnapshots(rt)
+	a.routeShared(rt)
 	a.routeIntegrity(rt)
 	a.routeAnalysis(rt)
 	a.routeMetrics(rt)

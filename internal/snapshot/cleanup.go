@@ -18,7 +18,7 @@ func (s *Service) Cleanup(ctx context.Context, name string) (*repository.Cleanup
 		return nil, err
 	}
 	if readOnly(o.record) {
-		return nil, repositoryError(name, "cannot run cleanup on readonly repository")
+		return nil, refuseWrite(o.record, "cannot run cleanup on readonly repository")
 	}
 	me := &state.RepositoryCleanup{UUID: state.NewUUID(), Node: s.store.NodeID(), Started: time.Now().UTC()}
 	err = s.store.Update(ctx, func(tx *state.Tx) error {

@@ -78,7 +78,7 @@ func (s *Service) newJob(ctx context.Context, repo, name string) (*opened, *repo
 		return nil, nil, err
 	}
 	if readOnly(o.record) {
-		return nil, nil, repositoryError(repo, "cannot create snapshot in a readonly repository")
+		return nil, nil, refuseWrite(o.record, "cannot create snapshot in a readonly repository")
 	}
 	before := s.store.View()
 	data, err := o.root(ctx)

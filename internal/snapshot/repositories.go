@@ -61,7 +61,11 @@ func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg setti
 	if _, _, err := ratesOf(cfg); err != nil {
 		return repositoryError(name, "failed to create repository").Because(err)
 	}
-	cfg, err := s.sealSettings(name, cfg)
+	cfg, err := sharedSettings(name, cfg)
+	if err != nil {
+		return err
+	}
+	cfg, err = s.sealSettings(name, cfg)
 	if err != nil {
 		return err
 	}
@@ -72,6 +76,9 @@ func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg setti
 	}
 	if verify {
 		if err := checkStore(ctx, name, o); err != nil {
+			return err
+		}
+		if err := s.verifyShared(ctx, o); err != nil {
 			return err
 		}
 	}

@@ -96,6 +96,7 @@ func (s *Service) Restore(ctx context.Context, req RestoreRequest) (*RestoreResu
 	if err != nil {
 		return nil, err
 	}
+	plan.warnSystem(o.record, names)
 	for _, name := range names {
 		if err := plan.add(ctx, o.repo, data, name); err != nil {
 			return nil, s.describe(req.Repository, err)

@@ -121,6 +121,10 @@ func (s *Service) ReloadSecrets(password string) error {
 
 // refuseDeletion says why nothing is deleted from a read-only repository: a snapshot that is not there is told first.
 func (s *Service) refuseDeletion(ctx context.Context, o *opened, patterns []string) error {
+	const doing = "cannot delete snapshot from a readonly repository"
+	if _, shared := sharedOf(o.record); shared {
+		return refuseWrite(o.record, doing)
+	}
 	repo := o.record.Name
 	data, err := o.repo.LoadData(ctx)
 	if err != nil {
@@ -131,5 +135,5 @@ func (s *Service) refuseDeletion(ctx context.Context, o *opened, patterns []stri
 			return apierr.SnapshotMissing(repo, p)
 		}
 	}
-	return repositoryError(repo, "cannot delete snapshot from a readonly repository")
+	return refuseWrite(o.record, doing)
 }
