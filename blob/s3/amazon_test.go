@@ -42,25 +42,39 @@ func tlsFront(t *testing.T, target, host string, watch func(*http.Request)) (add
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := url.Parse(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{DisableCompression: true}
-	proxy := &httputil.ReverseProxy{Transport: transport, Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(u); p.Out.Host = p.In.Host }}
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		watch(r)
-		proxy.ServeHTTP(w, r)
-	}))
+	srv := httptest.NewUnstartedServer(front(t, target, watch))
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
-	t.Cleanup(transport.CloseIdleConnections)
 	caFile = filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return srv.Listener.Addr().String(), caFile
+}
+
+// plainFront is tlsFront without TLS; it returns a URL.
+func plainFront(t *testing.T, target string, watch func(*http.Request)) string {
+	t.Helper()
+	srv := httptest.NewServer(front(t, target, watch))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// front hands requests on to a server, as they are, once watch has seen them.
+func front(t *testing.T, target string, watch func(*http.Request)) http.Handler {
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	proxy := &httputil.ReverseProxy{Transport: transport, Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(u); p.Out.Host = p.In.Host }}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		watch(r)
+		proxy.ServeHTTP(w, r)
+	})
 }
 
 // testAmazon speaks as with Amazon: over TLS, with checksums in trailers.

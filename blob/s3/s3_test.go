@@ -66,9 +66,11 @@ func mustOpen(t testing.TB, cfg blob.Config) *Container {
 
 func makeBucket(t testing.TB, c *Container) {
 	t.Helper()
-	if _, err := c.api.CreateBucket(context.Background(), &s3.CreateBucketInput{
-		Bucket: &c.cfg.bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(c.cfg.region)},
-	}); err != nil {
+	in := &s3.CreateBucketInput{Bucket: &c.cfg.bucket}
+	if c.cfg.region != "us-east-1" { // which must not be named
+		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(c.cfg.region)}
+	}
+	if _, err := c.api.CreateBucket(context.Background(), in); err != nil {
 		t.Fatal(err)
 	}
 }

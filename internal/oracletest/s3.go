@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,22 +23,46 @@ type S3 struct {
 	data      string
 }
 
-// MakeBucket makes a bucket. For MinIO and versitygw one is a folder.
+// MakeBucket makes a bucket. For MinIO and versitygw one is a folder; moto asks nobody who he is.
 func (s *S3) MakeBucket(t testing.TB, name string) {
 	t.Helper()
+	if s.data == "" {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.Endpoint+"/"+name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+			t.Fatalf("make the bucket %s: %s", name, resp.Status)
+		}
+		return
+	}
 	if err := os.Mkdir(filepath.Join(s.data, name), 0o755); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// S3Server starts an S3 server of a kind that shared/s3 knows, such as "minio" or "versitygw", and stops
+// S3Server starts an S3 server of a kind that shared/s3 knows, "minio", "versitygw" or "moto", and stops
 // it when the test ends. The test is skipped where that server has not been built (.ci/s3 does it).
-// Environment variables, as KEY=value, may follow.
+// Environment variables, as KEY=value, may follow; S3TEST_ACCESS is the access key.
 func S3Server(t testing.TB, kind string, env ...string) *S3 {
 	t.Helper()
-	data := t.TempDir()
-	ep := startS3(t, kind, []string{"--data", data}, env)
-	return &S3{Endpoint: ep, AccessKey: "testaccess", SecretKey: "testsecret123", Region: "us-east-1", KMSKey: "testkey", data: data}
+	srv := &S3{AccessKey: "testaccess", SecretKey: "testsecret123", Region: "us-east-1", KMSKey: "testkey"}
+	for _, e := range env {
+		if key, ok := strings.CutPrefix(e, "S3TEST_ACCESS="); ok {
+			srv.AccessKey = key
+		}
+	}
+	var args []string
+	if kind != "moto" { // which keeps everything in memory
+		srv.data = t.TempDir()
+		args = []string{"--data", srv.data}
+	}
+	srv.Endpoint = startS3(t, kind, args, env)
+	return srv
 }
 
 // FaultProxy starts a proxy in front of a store that fails as it is told through POST /__faults, and
@@ -58,7 +83,11 @@ func startS3(t testing.TB, kind string, args, env []string) string {
 		}
 		cache = filepath.Join(home, ".cache")
 	}
-	if _, err := os.Stat(filepath.Join(cache, "s3test", "bin", kind)); err != nil && kind != "faultproxy" {
+	built := filepath.Join(cache, "s3test", "bin", kind)
+	if kind == "moto" {
+		built = filepath.Join(cache, "s3test", "moto", "bin", "moto_server")
+	}
+	if _, err := os.Stat(built); err != nil && kind != "faultproxy" {
 		t.Skipf("%s the S3 server %s is not built (run .ci/s3)", SkipMark, kind)
 	}
 	port := FreePort(t)
