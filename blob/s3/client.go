@@ -6,8 +6,6 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
@@ -23,6 +21,7 @@ type client struct {
 	cfg       *config
 	counters  *blob.Counters
 	transport *http.Transport
+	retryer   aws.RetryerV2
 }
 
 // newClient makes a client. It sends no request to the store.
@@ -44,6 +43,7 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 		base.Region = "us-east-1"
 	}
 	creds := newCredentials(cfg, base, transport)
+	c.retryer = newRetryer(cfg, creds)
 	c.api = s3.NewFromConfig(base, func(o *s3.Options) {
 		o.HTTPClient = newDoer(transport, c.counters, cfg.connections)
 		o.Credentials = creds
@@ -55,7 +55,7 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 		if cfg.endpoint == nil || cfg.endpoint.Hostname() == "s3.amazonaws.com" {
 			o.BaseEndpoint = nil // by region
 		}
-		o.Retryer = newRetryer(cfg, creds)
+		o.Retryer = c.retryer
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		if cfg.amazon() && !cfg.legacyMD5 {
 			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
@@ -84,29 +84,6 @@ func useMD5(stack *middleware.Stack) error {
 		return nil // an operation without a body
 	}
 	return smithyhttp.AddContentChecksumMiddleware(stack)
-}
-
-// maxBackoff is the longest wait between two attempts. Tests shorten it.
-var maxBackoff = retry.DefaultMaxBackoff
-
-func newRetryer(cfg *config, creds *aws.CredentialsCache) aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.MaxBackoff = cfg.attempts, maxBackoff
-		if !cfg.retryQuota {
-			o.RateLimiter = ratelimit.None
-		}
-		o.Retryables = append([]retry.IsErrorRetryable{
-			// Two conditional writes met: the next attempt sees who won.
-			retry.RetryableErrorCode{Codes: map[string]struct{}{"ConditionalRequestConflict": {}, "OperationAborted": {}}},
-			retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-				if code := apiCode(err); creds != nil && cfg.refreshable() && (code == "ExpiredToken" || code == "ExpiredTokenException") {
-					creds.Invalidate()
-					return aws.TrueTernary
-				}
-				return aws.UnknownTernary
-			}),
-		}, o.Retryables...)
-	})
 }
 
 // location renders a place in the bucket for messages.

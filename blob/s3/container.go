@@ -166,7 +166,7 @@ func (c *Container) Stat(ctx context.Context, name string) (blob.Info, error) {
 }
 
 func (c *Container) head(ctx context.Context, name string) (*s3.HeadObjectOutput, error) {
-	return c.api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &c.cfg.bucket, Key: c.key(name), ExpectedBucketOwner: optional(c.cfg.owner)})
+	return c.api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &c.cfg.bucket, Key: c.key(name), ExpectedBucketOwner: optional(c.cfg.owner)}, c.patiently(ctx))
 }
 
 // pages calls fn with each page of keys that start with prefix.
@@ -176,7 +176,7 @@ func (c *Container) pages(ctx context.Context, op, prefix, delimiter string, fn 
 		if err := ctx.Err(); err != nil {
 			return c.failed(ctx, op, "", err)
 		}
-		page, err := c.api.ListObjectsV2(ctx, in)
+		page, err := c.api.ListObjectsV2(ctx, in, c.patiently(ctx))
 		if err != nil {
 			return c.failed(ctx, op, "", err)
 		}

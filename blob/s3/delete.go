@@ -84,7 +84,7 @@ func (c *Container) deleteKeys(ctx context.Context, keys []string, f *failures) 
 	}
 	out, err := c.api.DeleteObjects(ctx, &s3.DeleteObjectsInput{
 		Bucket: &c.cfg.bucket, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)}, ExpectedBucketOwner: optional(c.cfg.owner),
-	})
+	}, c.patiently(ctx))
 	if code := apiCode(err); statusOf(err) == 501 || code == "MissingContentMD5" || code == "MissingDigest" { // not every store has the request, or accepts it without MD5
 		c.deleteSingly(ctx, keys, fail)
 		return
@@ -112,7 +112,7 @@ func (c *Container) deleteKeys(ctx context.Context, keys []string, f *failures) 
 }
 
 func (c *Container) deleteKey(ctx context.Context, key string) error {
-	_, err := c.api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.cfg.bucket, Key: &key, ExpectedBucketOwner: optional(c.cfg.owner)})
+	_, err := c.api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.cfg.bucket, Key: &key, ExpectedBucketOwner: optional(c.cfg.owner)}, c.patiently(ctx))
 	if err = c.failed(ctx, "delete", strings.TrimPrefix(key, c.prefix), err); err != nil && blob.KindOf(err) != blob.KindNotFound {
 		return err
 	}
@@ -185,7 +185,7 @@ func (c *Container) ListTemp(ctx context.Context, olderThan int64) ([]blob.Info,
 	before := time.Now().Add(-time.Duration(olderThan) * time.Second)
 	in := &s3.ListMultipartUploadsInput{Bucket: &c.cfg.bucket, Prefix: optional(c.prefix), ExpectedBucketOwner: optional(c.cfg.owner)}
 	for {
-		page, err := c.api.ListMultipartUploads(ctx, in)
+		page, err := c.api.ListMultipartUploads(ctx, in, c.patiently(ctx))
 		if statusOf(err) == 501 {
 			return nil, nil // a store without them leaves none behind
 		}

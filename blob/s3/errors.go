@@ -31,6 +31,9 @@ func statusOf(err error) int {
 	return 0
 }
 
+// isFull is what to do about a store without space.
+const isFull = "the store is full, or the quota of the bucket is used up: make space there"
+
 // known are the error codes that say more than their status.
 var known = map[string]struct {
 	kind blob.Kind
@@ -64,10 +67,10 @@ var known = map[string]struct {
 	"XAmzContentChecksumMismatch":    {blob.KindCorrupt, "bytes changed on their way; if it is so each time, set legacy_md5_checksum_calculation to true"},
 	"XAmzContentSHA256Mismatch":      {blob.KindCorrupt, "bytes changed on their way"},
 	"BadDigest":                      {blob.KindCorrupt, "bytes changed on their way"},
-	"QuotaExceeded":                  {blob.KindNoSpace, ""},
-	"XMinioStorageFull":              {blob.KindNoSpace, ""},
-	"XMinioAdminBucketQuotaExceeded": {blob.KindNoSpace, ""},
-	"InsufficientStorage":            {blob.KindNoSpace, ""},
+	"QuotaExceeded":                  {blob.KindNoSpace, isFull},
+	"XMinioStorageFull":              {blob.KindNoSpace, isFull},
+	"XMinioAdminBucketQuotaExceeded": {blob.KindNoSpace, isFull},
+	"InsufficientStorage":            {blob.KindNoSpace, isFull},
 	"SlowDown":                       {blob.KindThrottled, ""},
 	"Throttling":                     {blob.KindThrottled, ""},
 	"ThrottlingException":            {blob.KindThrottled, ""},

@@ -88,7 +88,7 @@ func (r *blobReader) request(off, end int64) (*s3.GetObjectOutput, error) {
 	return r.c.api.GetObject(r.ctx, &s3.GetObjectInput{
 		Bucket: &r.c.cfg.bucket, Key: r.c.key(r.name), Range: aws.String(fmt.Sprintf("bytes=%d-%d", off, end-1)), IfMatch: r.etag,
 		ExpectedBucketOwner: optional(r.c.cfg.owner),
-	})
+	}, r.c.patiently(r.ctx))
 }
 
 // begin takes the first answer: it tells how long the blob is.

@@ -107,7 +107,7 @@ func (c *Container) putWhole(ctx context.Context, name string, r io.Reader, size
 		}
 	}
 	tries := 0
-	_, err := c.api.PutObject(ctx, in, countTries(&tries))
+	_, err := c.api.PutObject(ctx, in, c.patiently(ctx), countTries(&tries))
 	if err != nil && !c.wasOurs(ctx, name, in.Metadata, tries, err) {
 		return c.failed(ctx, "put", name, err)
 	}
@@ -179,7 +179,7 @@ func (c *Container) putParts(ctx context.Context, name string, r io.Reader, size
 	if c.checksums() {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // here and with each part, or nowhere
 	}
-	out, err := c.api.CreateMultipartUpload(ctx, in)
+	out, err := c.api.CreateMultipartUpload(ctx, in, c.patiently(ctx))
 	if err != nil {
 		return c.failed(ctx, "put", name, err)
 	}
@@ -242,7 +242,7 @@ func (u *upload) send(ctx context.Context, i int, buf []byte) error {
 	if u.c.checksums() {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 	}
-	out, err := u.c.api.UploadPart(ctx, in)
+	out, err := u.c.api.UploadPart(ctx, in, u.c.patiently(ctx))
 	if err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func (u *upload) complete(ctx context.Context, token map[string]string, opts blo
 		in.IfNoneMatch = aws.String("*")
 	}
 	tries := 0
-	_, err := u.c.api.CompleteMultipartUpload(ctx, in, countTries(&tries))
+	_, err := u.c.api.CompleteMultipartUpload(ctx, in, u.c.patiently(ctx), countTries(&tries))
 	if err == nil || u.c.wasOurs(ctx, u.name, token, tries, err) {
 		return nil
 	}
@@ -275,7 +275,7 @@ func (u *upload) complete(ctx context.Context, token map[string]string, opts blo
 
 // abort removes the parts of an upload that will not be completed. One that is gone is no error.
 func (c *Container) abort(ctx context.Context, key, id string) error {
-	_, err := c.api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &c.cfg.bucket, Key: &key, UploadId: &id, ExpectedBucketOwner: optional(c.cfg.owner)})
+	_, err := c.api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &c.cfg.bucket, Key: &key, UploadId: &id, ExpectedBucketOwner: optional(c.cfg.owner)}, c.patiently(ctx))
 	if apiCode(err) == "NoSuchUpload" {
 		return nil
 	}

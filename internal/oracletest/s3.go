@@ -50,6 +50,12 @@ func (s *S3) MakeBucket(t testing.TB, name string) {
 // Environment variables, as KEY=value, may follow; S3TEST_ACCESS is the access key.
 func S3Server(t testing.TB, kind string, env ...string) *S3 {
 	t.Helper()
+	return S3ServerOn(t, kind, t.TempDir(), env...)
+}
+
+// S3ServerOn is S3Server with its data in a folder.
+func S3ServerOn(t testing.TB, kind, dir string, env ...string) *S3 {
+	t.Helper()
 	srv := &S3{AccessKey: "testaccess", SecretKey: "testsecret123", Region: "us-east-1", KMSKey: "testkey"}
 	for _, e := range env {
 		if key, ok := strings.CutPrefix(e, "S3TEST_ACCESS="); ok {
@@ -58,7 +64,7 @@ func S3Server(t testing.TB, kind string, env ...string) *S3 {
 	}
 	var args []string
 	if kind != "moto" { // which keeps everything in memory
-		srv.data = t.TempDir()
+		srv.data = dir
 		args = []string{"--data", srv.data}
 	}
 	srv.Endpoint = startS3(t, kind, args, env)

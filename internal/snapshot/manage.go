@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/repository"
 )
@@ -23,7 +24,7 @@ func (s *Service) manage(v *state.View) error {
 			continue
 		}
 		s.work.Go(func() {
-			again, err := s.step(s.ctx, r.Name)
+			again, err := s.step(blob.WithPatience(s.ctx, storePatience), r.Name)
 			s.mu.Lock()
 			delete(s.driven, r.Name)
 			s.mu.Unlock()

@@ -140,7 +140,7 @@ func (s *Service) permanent(repo string, err error) error {
 
 // RestoreShard implements cluster.Restorer.
 func (s *Service) RestoreShard(ctx context.Context, job cluster.RestoreJob) error {
-	o, rs, snap, err := s.sourceShard(ctx, job.Source, job.Routing.Shard)
+	o, rs, snap, err := s.sourceShard(blob.WithPatience(ctx, storePatience), job.Source, job.Routing.Shard)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/transfer"
 	"github.com/varve-search/varve/lucene"
@@ -42,7 +43,7 @@ func (s *Service) startShards(v *state.View) {
 			s.mu.Lock()
 			// A part that ended since v was taken is not in running any more, and the newest view shows its end.
 			if s.running[key] == nil && stillAtWork(s.store.View(), p) {
-				ctx, cancel := context.WithCancel(s.ctx)
+				ctx, cancel := context.WithCancel(blob.WithPatience(s.ctx, storePatience))
 				run := &running{cancel: cancel, progress: &transfer.Progress{}, started: time.Now()}
 				s.running[key] = run
 				s.work.Go(func() {

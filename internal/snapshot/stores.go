@@ -92,6 +92,10 @@ func texts(cfg settings.Settings) blob.Settings {
 	return out
 }
 
+// storePatience is how long a store may be away in the midst of a job before the job fails. Files that are brought back have
+// their own (transfer.DefaultRetry), of about the same length.
+const storePatience = 2 * time.Minute
+
 // verifyTime bounds how long a store that does not answer is waited for.
 const verifyTime = 14 * time.Second
 

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -95,9 +93,5 @@ func TestS3Faults(t *testing.T) {
 			t.Errorf("%s has %s, not %d", name, got, n)
 		}
 	}
-	cmd := exec.Command(servertest.Binary(t), "repo", "verify", "--deep", "s3://shared/backups/one?endpoint="+srv.Endpoint)
-	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+srv.AccessKey, "AWS_SECRET_ACCESS_KEY="+srv.SecretKey)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("the repository is not whole: %v\n%s", err, out)
-	}
+	verify(t, srv)
 }
