@@ -30,8 +30,8 @@ func Count(c Container, counters *Counters) Container {
 // Unwrap returns the container whose calls are counted.
 func (c counting) Unwrap() Container { return c.inner }
 
-func (c counting) done(kind string, start time.Time, out int64, err error) {
-	c.counters.Add(Attempt{Kind: kind, BytesOut: out, Failed: err != nil, Time: time.Since(start)})
+func (c counting) done(ctx context.Context, kind string, start time.Time, out int64, err error) {
+	c.counters.Sent(ctx, Attempt{Kind: kind, BytesOut: out, Failed: err != nil, Time: time.Since(start)}, nil)
 }
 
 func (c counting) Put(ctx context.Context, name string, r io.Reader, size int64, opts PutOptions) error {
@@ -40,61 +40,48 @@ func (c counting) Put(ctx context.Context, name string, r io.Reader, size int64,
 	if err != nil {
 		size = 0 // how much of it was sent is not known
 	}
-	c.done("put", start, size, err)
+	c.done(ctx, "put", start, size, err)
 	return err
 }
 
 func (c counting) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	start := time.Now()
 	r, err := c.inner.Get(ctx, name)
-	return c.reader("get", start, r, err)
+	return c.reader(ctx, "get", start, r, err)
 }
 
 func (c counting) GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error) {
 	start := time.Now()
 	r, err := c.inner.GetRange(ctx, name, off, length)
-	return c.reader("get_range", start, r, err)
+	return c.reader(ctx, "get_range", start, r, err)
 }
 
-func (c counting) reader(kind string, start time.Time, r io.ReadCloser, err error) (io.ReadCloser, error) {
-	c.done(kind, start, 0, err)
+func (c counting) reader(ctx context.Context, kind string, start time.Time, r io.ReadCloser, err error) (io.ReadCloser, error) {
 	if err != nil {
+		c.done(ctx, kind, start, 0, err)
 		return nil, err
 	}
-	return &countingReader{r, c.counters}, nil
-}
-
-type countingReader struct {
-	io.ReadCloser
-	counters *Counters
-}
-
-func (r *countingReader) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
-	if n > 0 {
-		r.counters.AddBytesIn(int64(n))
-	}
-	return n, err
+	return c.counters.Sent(ctx, Attempt{Kind: kind, Time: time.Since(start)}, r), nil
 }
 
 func (c counting) Stat(ctx context.Context, name string) (Info, error) {
 	start := time.Now()
 	i, err := c.inner.Stat(ctx, name)
-	c.done("stat", start, 0, err)
+	c.done(ctx, "stat", start, 0, err)
 	return i, err
 }
 
 func (c counting) List(ctx context.Context, prefix string, fn func(Info) error) error {
 	start := time.Now()
 	err := c.inner.List(ctx, prefix, fn)
-	c.done("list", start, 0, err)
+	c.done(ctx, "list", start, 0, err)
 	return err
 }
 
 func (c counting) Children(ctx context.Context, fn func(string) error) error {
 	start := time.Now()
 	err := c.inner.Children(ctx, fn)
-	c.done("children", start, 0, err)
+	c.done(ctx, "children", start, 0, err)
 	return err
 }
 
@@ -109,13 +96,13 @@ func (c counting) Container(path string) (Container, error) {
 func (c counting) DeleteBatch(ctx context.Context, names []string) error {
 	start := time.Now()
 	err := c.inner.DeleteBatch(ctx, names)
-	c.done("delete", start, 0, err)
+	c.done(ctx, "delete", start, 0, err)
 	return err
 }
 
 func (c counting) DeleteTree(ctx context.Context) (DeleteStats, error) {
 	start := time.Now()
 	s, err := c.inner.DeleteTree(ctx)
-	c.done("delete_tree", start, 0, err)
+	c.done(ctx, "delete_tree", start, 0, err)
 	return s, err
 }

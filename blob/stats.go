@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"time"
@@ -30,6 +31,10 @@ type Counted interface {
 
 // Counters collects Stats. Its zero value is ready, and its methods are safe for concurrent use.
 type Counters struct {
+	// Watch, if set, is told of each attempt that Sent counts, when its answer began. What it returns is called, unless it is nil, once
+	// the answer was read, with the bytes of its body. Set it before the counters are used.
+	Watch func(context.Context, Attempt) func(bytesIn int64)
+
 	mu sync.Mutex
 	s  Stats
 }

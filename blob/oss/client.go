@@ -44,12 +44,13 @@ func (c *client) Do(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := c.http.RoundTrip(req) // without redirections: a bucket does not move
 	a := blob.Attempt{Kind: kindOf(req), BytesOut: req.ContentLength, Time: time.Since(start), Failed: err != nil}
-	if resp != nil {
+	if resp == nil {
+		c.counters.Sent(req.Context(), a, nil)
+	} else {
 		a.Failed = resp.StatusCode >= 400
 		a.Throttled = resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests
-		c.counters.AddBytesIn(max(resp.ContentLength, 0))
+		resp.Body = c.counters.Sent(req.Context(), a, resp.Body)
 	}
-	c.counters.Add(a)
 	return resp, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -119,12 +118,13 @@ func (d *doer) Do(req *http.Request) (*http.Response, error) {
 	if info := req.Header.Get("Amz-Sdk-Request"); info != "" && !strings.HasPrefix(info, "attempt=1;") {
 		a.Retry = true
 	}
-	if resp != nil {
+	if resp == nil {
+		d.counters.Sent(req.Context(), a, nil)
+	} else {
 		a.Failed = resp.StatusCode >= 400
 		a.Throttled = resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests
-		resp.Body = &countedBody{resp.Body, d.counters}
+		resp.Body = d.counters.Sent(req.Context(), a, resp.Body)
 	}
-	d.counters.Add(a)
 	d.leave(a.Throttled, err == nil)
 	return resp, err
 }
@@ -178,18 +178,4 @@ func (d *doer) admit() {
 		d.waiting = d.waiting[1:]
 		d.busy++
 	}
-}
-
-// countedBody counts what is read of an answer.
-type countedBody struct {
-	io.ReadCloser
-	counters *blob.Counters
-}
-
-func (b *countedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
-		b.counters.AddBytesIn(int64(n))
-	}
-	return n, err
 }

@@ -170,10 +170,12 @@ func (c *Container) once(ctx context.Context, op, method, name, rng, etag string
 	start := time.Now()
 	resp, err := c.http.Do(req) //nolint:bodyclose // closed below, or by who gets it
 	a := blob.Attempt{Kind: method, Retry: retry, Time: time.Since(start), Failed: err != nil || resp.StatusCode >= 400}
-	if resp != nil {
+	if resp == nil {
+		c.counters.Sent(ctx, a, nil)
+	} else {
 		a.Throttled = resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests
+		resp.Body = c.counters.Sent(ctx, a, resp.Body)
 	}
-	c.counters.Add(a)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, c.canceled(ctx, op, name)

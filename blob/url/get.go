@@ -115,7 +115,6 @@ func (r *reader) Read(p []byte) (int, error) {
 		}
 		n, err := r.body.Read(p[:min(int64(len(p)), r.end-r.pos)])
 		r.pos += int64(n)
-		r.c.counters.AddBytesIn(int64(n))
 		if n > 0 {
 			r.failures = 0
 			return n, nil
