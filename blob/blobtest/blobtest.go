@@ -21,7 +21,7 @@ import (
 func Run(t *testing.T, fresh func(t *testing.T) blob.Container) {
 	for name, test := range map[string]func(*testing.T, blob.Container){
 		"PutGet": putGet, "Range": ranges, "IfAbsent": ifAbsent, "IfAbsentRace": ifAbsentRace, "List": list,
-		"Delete": deletes, "Names": names, "Sizes": sizes, "Canceled": canceled, "Large": large,
+		"Delete": deletes, "Names": names, "Sizes": sizes, "Canceled": canceled, "Large": large, "Metered": metered,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
 	}

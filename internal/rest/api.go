@@ -37,6 +37,7 @@ func NewRouter(s Services) *Router {
 	a.routeIntegrity(rt)
 	a.routeAnalysis(rt)
 	a.routeMetrics(rt)
+	a.routeCosts(rt)
 	a.routeDocuments(rt)
 	a.routeSearch(rt)
 	a.routeIndices(rt)

@@ -131,32 +131,28 @@ func (a *API) repositoryStats(r *Request) (*Response, error) {
 	o := &xcontent.Object{}
 	for _, rec := range chosen {
 		if st, ok := stats[rec.Name]; ok {
-			o.Add(rec.Name, statsObject(st, human))
+			prices, err := a.Snapshots.Prices(rec.Name, rec.Type)
+			if err != nil {
+				return nil, err
+			}
+			entry := statsObject(st, human)
+			addEstimate(entry, prices, st.Requests.Requests, st.Requests.BytesIn, st.Requests.BytesOut)
+			o.Add(rec.Name, entry)
 		}
 	}
 	return OK(xcontent.Obj("node", a.Store.NodeID(), "repositories", o))
 }
 
 func statsObject(st snapshot.RepositoryStats, human bool) *xcontent.Object {
-	kinds, total := &xcontent.Object{}, int64(0)
-	for _, kind := range sortedKeys(st.Requests.Requests) {
-		kinds.Add(kind, st.Requests.Requests[kind])
-		total += st.Requests.Requests[kind]
-	}
+	kinds, total := kindsObject(st.Requests.Requests)
 	requests := xcontent.Obj("total", total, "by_kind", kinds, "retries", st.Requests.Retries, "throttles", st.Requests.Throttles, "errors", st.Requests.Errors)
 	if human {
 		requests.Add("time", settings.FormatDuration(st.Requests.Time.Round(time.Millisecond)))
 	}
 	requests.Add("time_in_millis", st.Requests.Time.Milliseconds())
 	o := xcontent.Obj("type", st.Type, "requests", requests)
-	sized := func(name string, n int64) {
-		if human {
-			o.Add(name, settings.FormatBytes(n))
-		}
-		o.Add(name+"_in_bytes", n)
-	}
-	sized("received", st.Requests.BytesIn)
-	sized("sent", st.Requests.BytesOut)
+	addBytes(o, "received", st.Requests.BytesIn, human)
+	addBytes(o, "sent", st.Requests.BytesOut, human)
 	d := st.Done
 	o.Add("snapshots", xcontent.Obj("in_progress", st.Snapshots, "success", d.Snapshots, "partial", d.PartialSnapshots, "failed", d.FailedSnapshots))
 	o.Add("restores", xcontent.Obj("in_progress", st.Restores, "success", d.Restores, "partial", d.PartialRestores, "failed", d.FailedRestores))

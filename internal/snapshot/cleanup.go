@@ -41,12 +41,14 @@ func (s *Service) Cleanup(ctx context.Context, name string) (*repository.Cleanup
 		return nil, err
 	}
 	// From here on nobody else changes the root: the record keeps the others away, and the next process finds it abandoned.
-	report, err := s.cleanUpNow(ctx, name, o)
+	report, err := s.cleanUpNow(s.metered(ctx, me.UUID), name, o)
+	cost := s.costOf(me.UUID, opCleanup, name, me.Started)
+	defer s.unmeter(me.UUID)
 	var data *repository.Data
 	if report != nil {
 		data = report.Data
 	}
-	if uerr := s.endCleanup(context.WithoutCancel(ctx), name, me.UUID, data); err == nil {
+	if uerr := s.endCleanup(context.WithoutCancel(ctx), name, me.UUID, data, cost, resultOf(nil, err)); err == nil {
 		err = uerr
 	}
 	if err != nil {
@@ -94,8 +96,8 @@ func (s *Service) abandoned(v *state.View, c *state.RepositoryCleanup) bool {
 	return n == nil || n.EphemeralID != c.Process
 }
 
-// endCleanup removes the record of a clean-up and notes the root that it left, if it is known.
-func (s *Service) endCleanup(ctx context.Context, name, uuid string, data *repository.Data) error {
+// endCleanup removes the record of a clean-up and notes the root that it left and what it cost, if they are known.
+func (s *Service) endCleanup(ctx context.Context, name, uuid string, data *repository.Data, cost *state.OperationCost, result string) error {
 	return s.store.Update(ctx, func(tx *state.Tx) error {
 		rec := tx.Repository(name)
 		if rec == nil || rec.Cleanup == nil || rec.Cleanup.UUID != uuid {
@@ -107,6 +109,9 @@ func (s *Service) endCleanup(ctx context.Context, name, uuid string, data *repos
 		}
 		next.Cleanup = nil
 		tx.Put(&next)
+		if cost != nil {
+			putCost(tx, cost, result)
+		}
 		return nil
 	})
 }

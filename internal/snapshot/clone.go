@@ -24,6 +24,16 @@ type CloneRequest struct {
 
 // Clone copies a snapshot's indices into a new snapshot of the same repository, without their data, and returns when that is done.
 func (s *Service) Clone(ctx context.Context, req CloneRequest) error {
+	uuid := state.NewUUID()
+	if err := s.beginClone(s.metered(ctx, uuid), uuid, req); err != nil {
+		s.unmeter(uuid)
+		return err
+	}
+	_, err := s.Wait(ctx, req.Repository, uuid)
+	return err
+}
+
+func (s *Service) beginClone(ctx context.Context, uuid string, req CloneRequest) error {
 	_, data, err := s.newJob(ctx, req.Repository, req.Target)
 	if err != nil {
 		return err
@@ -40,7 +50,7 @@ func (s *Service) Clone(ctx context.Context, req CloneRequest) error {
 	if err != nil {
 		return err
 	}
-	job := &state.SnapshotJob{UUID: state.NewUUID(), Name: req.Target, Repository: req.Repository, State: jobInit, IncludeGlobalState: true,
+	job := &state.SnapshotJob{UUID: uuid, Name: req.Target, Repository: req.Repository, State: jobInit, IncludeGlobalState: true,
 		Started: time.Now().UTC(), RepositoryGeneration: data.Generation, CloneOf: source.Name, SourceUUID: source.UUID}
 	if len(names) == 0 {
 		return apierr.New(500, "snapshot_exception", "[%s:%s] No indices in the source snapshot [%s] matched requested pattern [%s]",
@@ -50,7 +60,7 @@ func (s *Service) Clone(ctx context.Context, req CloneRequest) error {
 		ix, _ := data.Index(name) // it is in the snapshot
 		job.Indices = append(job.Indices, state.SnapshotIndex{Name: name, ID: ix.ID, UUID: ix.ID, PathType: ix.ShardPathType})
 	}
-	err = s.store.Update(ctx, func(tx *state.Tx) error {
+	return s.store.Update(ctx, func(tx *state.Tx) error {
 		if tx.Repository(req.Repository) == nil {
 			return apierr.RepositoryMissing(req.Repository)
 		}
@@ -69,11 +79,6 @@ func (s *Service) Clone(ctx context.Context, req CloneRequest) error {
 		tx.Put(job)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	_, err = s.Wait(ctx, req.Repository, job.UUID)
-	return err
 }
 
 // prepareClone finds out how many shards a clone has, and writes a record for each.

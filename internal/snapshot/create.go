@@ -112,19 +112,28 @@ func free(v *state.View, data *repository.Data, repo, name string) error {
 
 // Create begins a snapshot and returns its UUID. Wait tells how it ends.
 func (s *Service) Create(ctx context.Context, req CreateRequest) (string, error) {
+	uuid := state.NewUUID()
+	if err := s.create(s.metered(ctx, uuid), uuid, req); err != nil {
+		s.unmeter(uuid)
+		return "", err
+	}
+	return uuid, nil
+}
+
+func (s *Service) create(ctx context.Context, uuid string, req CreateRequest) error {
 	_, data, err := s.newJob(ctx, req.Repository, req.Snapshot)
 	if err != nil {
-		return "", err
+		return err
 	}
 	names, err := s.store.View().Names().Indices(req.Options, req.Indices...)
 	if err != nil {
-		return "", err
+		return err
 	}
 	job := &state.SnapshotJob{
-		UUID: state.NewUUID(), Name: req.Snapshot, Repository: req.Repository, State: jobStarted, IncludeGlobalState: req.IncludeGlobalState,
+		UUID: uuid, Name: req.Snapshot, Repository: req.Repository, State: jobStarted, IncludeGlobalState: req.IncludeGlobalState,
 		Partial: req.Partial, Started: time.Now().UTC(), RepositoryGeneration: data.Generation, UserMetadata: req.Metadata,
 	}
-	err = s.store.Update(ctx, func(tx *state.Tx) error {
+	return s.store.Update(ctx, func(tx *state.Tx) error {
 		if tx.Repository(req.Repository) == nil {
 			return apierr.RepositoryMissing(req.Repository)
 		}
@@ -138,10 +147,6 @@ func (s *Service) Create(ctx context.Context, req CreateRequest) (string, error)
 		job.Indices, job.Shards = nil, 0
 		return putJob(tx, job, names)
 	})
-	if err != nil {
-		return "", err
-	}
-	return job.UUID, nil
 }
 
 // putJob writes the header and a record for each shard.

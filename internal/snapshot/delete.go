@@ -23,18 +23,23 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 	if readOnly(o.record) {
 		return nil, s.refuseDeletion(ctx, o, patterns)
 	}
+	uuid, wait := state.NewUUID(), ""
+	defer func() {
+		if wait != uuid { // none began, or one that was there already takes it on
+			s.unmeter(uuid)
+		}
+	}()
 	before := s.store.View()
-	data, err := o.root(ctx)
+	data, err := o.root(s.metered(ctx, uuid))
 	if err != nil {
 		return nil, s.describe(repo, err)
 	}
 	if err := s.peek(ctx, o, before, data); err != nil {
 		return nil, err
 	}
-	var wait string
 	var dropped []*state.SnapshotJob
 	err = s.store.Update(ctx, func(tx *state.Tx) (err error) {
-		wait, dropped, err = s.putDeletion(tx, data, repo, patterns)
+		wait, dropped, err = s.putDeletion(tx, data, repo, patterns, uuid)
 		return err
 	})
 	if err != nil {
@@ -42,6 +47,7 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 	}
 	for _, j := range dropped {
 		s.end(j.UUID, nil, snapshotError(j, abortedText))
+		s.unmeter(j.UUID)
 	}
 	if wait == "" {
 		return nil, nil
@@ -54,8 +60,8 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 }
 
 // putDeletion aborts snapshots in progress that match, and writes the record of a deletion. It returns the UUID of the deletion
-// to wait for, if any, and the jobs that it removed because nothing of them had begun.
-func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, patterns []string) (string, []*state.SnapshotJob, error) {
+// to wait for, if any, and the jobs that it removed because nothing of them had begun. A new one gets the UUID given.
+func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, patterns []string, uuid string) (string, []*state.SnapshotJob, error) {
 	if tx.Repository(repo) == nil {
 		return "", nil, apierr.RepositoryMissing(repo)
 	}
@@ -83,7 +89,7 @@ func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, 
 	if len(ids) == 0 {
 		return "", dropped, nil
 	}
-	next := &state.SnapshotDeletion{UUID: state.NewUUID(), Repository: repo, State: jobWaiting, Started: time.Now().UTC(), RepositoryGeneration: data.Generation}
+	next := &state.SnapshotDeletion{UUID: uuid, Repository: repo, State: jobWaiting, Started: time.Now().UTC(), RepositoryGeneration: data.Generation}
 	for _, d := range tx.SnapshotDeletions() {
 		if d.Repository != repo {
 			continue
@@ -213,12 +219,15 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 		return ctx.Err()
 	}
 	s.endWith(job.UUID, outcome{warnings: warnings, err: err})
+	cost := s.costOf(job.UUID, opDeletion, job.Repository, job.Started, job.Names...)
+	defer s.unmeter(job.UUID)
 	return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 		if rec := tx.Repository(job.Repository); rec != nil && data != nil {
 			tx.Put(remember(rec, data))
 		}
 		if d := tx.SnapshotDeletion(job.UUID); d != nil {
 			tx.Delete(d)
+			putCost(tx, cost, resultOf(nil, err))
 		}
 		return nil
 	})

@@ -101,6 +101,8 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 		s.log.Warn("a snapshot failed", "repository", job.Repository, "snapshot", job.Name, "error", cause)
 	}
 	s.end(job.UUID, info, cause)
+	cost := s.costOfJob(job)
+	defer s.unmeter(job.UUID)
 	return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 		if data != nil {
 			if rec := tx.Repository(job.Repository); rec != nil {
@@ -113,6 +115,7 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 		}
 		if j := tx.SnapshotJob(job.UUID); j != nil {
 			tx.Delete(j)
+			putCost(tx, cost, resultOf(info, cause))
 		}
 		return nil
 	})

@@ -47,28 +47,28 @@ func (s *Service) step(ctx context.Context, repo string) (bool, error) {
 		if !s.abandoned(v, r.Cleanup) {
 			return false, nil
 		}
-		return true, s.endCleanup(ctx, repo, r.Cleanup.UUID, nil)
+		return true, s.endCleanup(ctx, repo, r.Cleanup.UUID, nil, nil, "")
 	}
 	q := queueOf(v, repo)
 	if len(q) == 0 {
 		return false, nil
 	}
 	if q[0].deletion != nil {
-		return true, s.runDeletion(ctx, q[0].deletion)
+		return true, s.runDeletion(s.metered(ctx, q[0].deletion.UUID), q[0].deletion)
 	}
 	jobs := activeJobs(q)
 	for _, job := range jobs {
 		if job.State == jobInit {
-			return true, s.prepareClone(ctx, job)
+			return true, s.prepareClone(s.metered(ctx, job.UUID), job)
 		}
 	}
 	if ready := readyParts(v, jobs); len(ready) > 0 {
-		return true, s.begin(ctx, repo, ready)
+		return true, s.begin(s.metered(ctx, firstOf(jobs, v, ready)), repo, ready)
 	}
 	for _, job := range jobs {
 		parts := v.SnapshotShards(job.UUID)
 		if !slices.ContainsFunc(parts, func(p *state.SnapshotShard) bool { return !complete(p.State) }) {
-			return true, s.finish(ctx, v, job, parts)
+			return true, s.finish(s.metered(ctx, job.UUID), v, job, parts)
 		}
 		if lost, err := s.failLost(ctx, v, job, parts); lost || err != nil {
 			return true, err
@@ -86,6 +86,16 @@ func readyParts(v *state.View, jobs []*state.SnapshotJob) map[string]bool {
 		}
 	})
 	return ready
+}
+
+// firstOf returns the UUID of the first job that has a ready part: the look at the root before parts begin counts for it.
+func firstOf(jobs []*state.SnapshotJob, v *state.View, ready map[string]bool) string {
+	for _, job := range jobs {
+		if slices.ContainsFunc(v.SnapshotShards(job.UUID), func(p *state.SnapshotShard) bool { return ready[shardKey(p)] }) {
+			return job.UUID
+		}
+	}
+	return ""
 }
 
 // begin lets parts of snapshots start. Only now it is fixed which generations they are built on.

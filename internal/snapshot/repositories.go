@@ -138,6 +138,7 @@ func (s *Service) DeleteRepositories(ctx context.Context, names []string) error 
 				return err
 			}
 			tx.Delete(r)
+			dropCosts(tx, name)
 		}
 		return nil
 	})

@@ -62,6 +62,15 @@ func (s *Service) Restore(ctx context.Context, req RestoreRequest) (*RestoreResu
 			`[%s:%s] cannot restore remote snapshot with index settings "index.store.type" set to "remote_snapshot". Instead use "storage_type": "remote_snapshot" as argument to restore.`,
 			req.Repository, req.Snapshot)
 	}
+	uuid := state.NewUUID()
+	res, err := s.restore(s.metered(ctx, uuid), uuid, req)
+	if err != nil || res.Total == 0 {
+		s.unmeter(uuid)
+	}
+	return res, err
+}
+
+func (s *Service) restore(ctx context.Context, uuid string, req RestoreRequest) (*RestoreResult, error) {
 	o, err := s.open(req.Repository)
 	if err != nil {
 		return nil, err
@@ -121,7 +130,7 @@ func (s *Service) Restore(ctx context.Context, req RestoreRequest) (*RestoreResu
 	if err := s.checkSpace(ctx, o.repo, plan); err != nil {
 		return nil, err
 	}
-	return s.start(ctx, plan)
+	return s.start(ctx, uuid, plan)
 }
 
 // restorable refuses snapshots of newer versions, and those that did not end.
@@ -139,8 +148,8 @@ func restorable(req RestoreRequest, entry repository.SnapshotEntry, info *reposi
 }
 
 // start writes what the restore makes into the state, in one step.
-func (s *Service) start(ctx context.Context, p *restorePlan) (*RestoreResult, error) {
-	res := &RestoreResult{UUID: state.NewUUID(), Snapshot: p.req.Snapshot, Warnings: p.warnings}
+func (s *Service) start(ctx context.Context, uuid string, p *restorePlan) (*RestoreResult, error) {
+	res := &RestoreResult{UUID: uuid, Snapshot: p.req.Snapshot, Warnings: p.warnings}
 	err := s.store.Update(ctx, func(tx *state.Tx) error {
 		res.Indices, res.Total, res.Failed, res.Failures = nil, 0, 0, nil
 		for _, d := range tx.SnapshotDeletions() {

@@ -36,15 +36,18 @@ func (s *Service) finishRestores(ctx context.Context, v *state.View) error {
 				"repository", job.Repository, "snapshot", job.Snapshot, "shards", len(failures), "first", failures[0].String())
 		}
 		s.end(job.UUID, nil, cause)
+		cost := s.costOf(job.UUID, opRestore, job.Repository, job.Started, job.Snapshot)
 		err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 			for _, part := range tx.RestoreShards(job.UUID) {
 				tx.Delete(part)
 			}
 			if j := tx.Restore(job.UUID); j != nil {
 				tx.Delete(j)
+				putCost(tx, cost, restoreResult(job.Shards, cause))
 			}
 			return nil
 		})
+		s.unmeter(job.UUID)
 		if err != nil {
 			return err
 		}
@@ -140,6 +143,9 @@ func (s *Service) permanent(repo string, err error) error {
 
 // RestoreShard implements cluster.Restorer.
 func (s *Service) RestoreShard(ctx context.Context, job cluster.RestoreJob) error {
+	if uuid := job.Source.RestoreUUID; s.store.View().Restore(uuid) != nil { // else it ended without this shard, which is tried again
+		ctx = s.metered(ctx, uuid)
+	}
 	o, rs, snap, err := s.sourceShard(blob.WithPatience(ctx, storePatience), job.Source, job.Routing.Shard)
 	if err != nil {
 		return err

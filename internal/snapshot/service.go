@@ -45,6 +45,8 @@ type Service struct {
 	repos   map[string]*opened
 	limits  map[string]*limits
 	traffic map[string]*traffic
+	meters  map[string]*blob.Counters // of operations, by UUID
+	began   time.Time
 	// recovery bounds all restores of this node together.
 	recovery *transfer.Limit
 
@@ -73,7 +75,7 @@ type outcome struct {
 func New(cfg Config) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{cfg: cfg, node: cfg.Node, store: cfg.Node.Store(), log: cfg.Log, running: map[string]*running{},
-		ended: map[string]outcome{}, driven: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, recovery: transfer.NewLimit(0), ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
+		ended: map[string]outcome{}, driven: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, meters: map[string]*blob.Counters{}, began: time.Now(), recovery: transfer.NewLimit(0), ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
 }
 
 // Start begins to follow the cluster state, and goes on with what a process before this one left.

@@ -48,7 +48,7 @@ func (s *Service) startShards(v *state.View) {
 				s.running[key] = run
 				s.work.Go(func() {
 					defer cancel()
-					s.runShard(ctx, job, p, run)
+					s.runShard(s.metered(ctx, job.UUID), job, p, run)
 				})
 			}
 			s.mu.Unlock()

@@ -1,11 +1,8 @@
 package snapshot
 
 import (
-	"errors"
-
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/state"
-	"github.com/varve-search/varve/repository"
 )
 
 // traffic is what this process did with a repository since it first used it, however often its store was opened anew.
@@ -71,24 +68,23 @@ func (s *Service) count(uuid string, o outcome) {
 		defer s.mu.Unlock()
 		*n(&t.done)++
 	}
-	var lacks *restoreFailures
 	if j := v.SnapshotJob(uuid); j != nil {
 		add(j.Repository, func(d *Done) *int64 {
-			switch {
-			case o.err != nil || o.info != nil && o.info.State == repository.StateFailed:
+			switch resultOf(o.info, o.err) {
+			case resultFailed:
 				return &d.FailedSnapshots
-			case o.info != nil && o.info.State == repository.StatePartial:
+			case resultPartial:
 				return &d.PartialSnapshots
 			}
 			return &d.Snapshots
 		})
 	} else if j := v.Restore(uuid); j != nil {
 		add(j.Repository, func(d *Done) *int64 {
-			switch {
-			case errors.As(o.err, &lacks) && len(lacks.shards) < j.Shards:
-				return &d.PartialRestores
-			case o.err != nil:
+			switch restoreResult(j.Shards, o.err) {
+			case resultFailed:
 				return &d.FailedRestores
+			case resultPartial:
+				return &d.PartialRestores
 			}
 			return &d.Restores
 		})

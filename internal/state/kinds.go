@@ -31,6 +31,7 @@ const (
 	KindSnapshotDeletion
 	KindRestore
 	KindRestoreShard
+	KindOperationCost
 	numKinds
 )
 
@@ -61,6 +62,7 @@ var kinds = [numKinds]struct {
 	KindSnapshotDeletion:  {"deletion", func() Record { return &SnapshotDeletion{} }},
 	KindRestore:           {"restore", func() Record { return &Restore{} }},
 	KindRestoreShard:      {"restore-shard", func() Record { return &RestoreShard{} }},
+	KindOperationCost:     {"cost", func() Record { return &OperationCost{} }},
 }
 
 func (*Cluster) kind() Kind           { return KindCluster }
@@ -92,6 +94,8 @@ func (d *SnapshotDeletion) name() string { return d.UUID }
 func (*Restore) kind() Kind              { return KindRestore }
 func (r *Restore) name() string          { return r.UUID }
 func (*RestoreShard) kind() Kind         { return KindRestoreShard }
+func (*OperationCost) kind() Kind        { return KindOperationCost }
+func (c *OperationCost) name() string    { return c.UUID }
 func (s *RestoreShard) name() string     { return s.RestoreUUID + "/" + shardPart(s.Index, s.Shard) }
 
 // partName names a part of a whole so that the parts sort by number.

@@ -330,3 +330,23 @@ type RestoreShard struct {
 	State       string `json:"state"` // INIT, STARTED, SUCCESS, FAILURE
 	Reason      string `json:"reason,omitempty"`
 }
+
+// OperationCost is what an operation on a repository, which has ended, sent to the store.
+type OperationCost struct {
+	UUID       string    `json:"uuid"`      // of the operation's record
+	Operation  string    `json:"operation"` // snapshot, clone, restore, deletion, cleanup
+	Repository string    `json:"repository"`
+	Snapshots  []string  `json:"snapshots,omitempty"` // names
+	Result     string    `json:"result"`              // success, partial, failed
+	Started    time.Time `json:"started"`
+	Ended      time.Time `json:"ended"`
+	// Requests counts by kind, such as PutObject, every attempt for itself. Bytes are those of bodies.
+	Requests  map[string]int64 `json:"requests,omitempty"`
+	BytesIn   int64            `json:"bytes_in,omitempty"`
+	BytesOut  int64            `json:"bytes_out,omitempty"`
+	Retries   int64            `json:"retries,omitempty"`
+	Throttles int64            `json:"throttles,omitempty"`
+	Errors    int64            `json:"errors,omitempty"`
+	// Incomplete says that a process which worked on it was killed: what it had sent is not counted.
+	Incomplete bool `json:"incomplete,omitempty"`
+}

@@ -238,6 +238,9 @@ func (v *View) RestoreShards(restoreUUID string) []*RestoreShard {
 	return childrenOf[RestoreShard](v, restoreUUID)
 }
 
+// OperationCosts returns what operations that have ended sent to their stores.
+func (v *View) OperationCosts() []*OperationCost { return list[OperationCost](v) }
+
 // Change is a difference between two views. Old is nil where the record is new, New where it is gone.
 type Change struct {
 	Name     string

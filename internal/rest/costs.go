@@ -1,0 +1,128 @@
+package rest
+
+import (
+	"math"
+	"time"
+
+	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/snapshot"
+	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/xcontent"
+)
+
+func (a *API) routeCosts(rt *Router) {
+	rt.Handle("GET", "/_snapshot/_cost", a.operationCosts)
+	rt.Handle("GET", "/_snapshot/{repository}/_cost", a.operationCosts)
+	rt.Handle("GET", "/_snapshot/{repository}/{snapshot}/_cost", a.operationCosts)
+}
+
+// mostCosts bounds how many operations one answer lists.
+const mostCosts = 1000
+
+// operationCosts answers what operations on repositories sent to the stores, and what that may have cost.
+func (a *API) operationCosts(r *Request) (*Response, error) {
+	human, err := r.Bool("human", false)
+	if err != nil {
+		return nil, err
+	}
+	size, err := r.Int("size", 100)
+	if err != nil {
+		return nil, err
+	}
+	if size < 0 || size > mostCosts {
+		return nil, apierr.IllegalArgument("[size] must be from 0 to %d, but was [%d]", mostCosts, size)
+	}
+	records, err := a.repositories(r.List("repository"))
+	if err != nil {
+		return nil, err
+	}
+	snap := r.Param("snapshot")
+	list := []any{}
+	found := 0
+	for _, rec := range records {
+		prices, err := a.Snapshots.Prices(rec.Name, rec.Type)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range a.Snapshots.Costs(rec.Name, snap) {
+			if found++; len(list) < size {
+				list = append(list, costObject(c, prices, human))
+			}
+		}
+	}
+	if snap != "" && found == 0 {
+		return nil, apierr.SnapshotMissing(r.Param("repository"), snap)
+	}
+	return OK(xcontent.Obj("total", found, "operations", list))
+}
+
+func costObject(c snapshot.Cost, prices *snapshot.Prices, human bool) *xcontent.Object {
+	o := xcontent.Obj("operation", c.Operation, "repository", c.Repository)
+	if len(c.Snapshots) > 0 {
+		o.Add("snapshots", c.Snapshots)
+	}
+	o.Add("uuid", c.UUID).Add("in_progress", c.Running)
+	o.Add("start_time", c.Started.Format(time.RFC3339)).Add("start_time_in_millis", c.Started.UnixMilli())
+	if !c.Running {
+		o.Add("result", c.Result).Add("end_time", c.Ended.Format(time.RFC3339)).Add("end_time_in_millis", c.Ended.UnixMilli())
+	}
+	if c.Incomplete {
+		o.Add("incomplete", true)
+	}
+	o.Add("requests", requestsObject(c.OperationCost))
+	addBytes(o, "received", c.BytesIn, human)
+	addBytes(o, "sent", c.BytesOut, human)
+	addEstimate(o, prices, c.Requests, c.BytesIn, c.BytesOut)
+	return o
+}
+
+func requestsObject(c state.OperationCost) *xcontent.Object {
+	kinds, total := kindsObject(c.Requests)
+	classes := &xcontent.Object{}
+	for _, class := range snapshot.Classes {
+		n := int64(0)
+		for kind, m := range c.Requests {
+			if snapshot.ClassOf(kind) == class {
+				n += m
+			}
+		}
+		classes.Add(class, n)
+	}
+	return xcontent.Obj("total", total, "by_class", classes, "by_kind", kinds, "retries", c.Retries, "throttles", c.Throttles, "errors", c.Errors)
+}
+
+// kindsObject renders numbers of requests by kind, and returns their sum.
+func kindsObject(requests map[string]int64) (kinds *xcontent.Object, total int64) {
+	kinds = &xcontent.Object{}
+	for _, kind := range sortedKeys(requests) {
+		kinds.Add(kind, requests[kind])
+		total += requests[kind]
+	}
+	return kinds, total
+}
+
+// addBytes adds a number of bytes and, for humans, a text of it.
+func addBytes(o *xcontent.Object, name string, n int64, human bool) {
+	if human {
+		o.Add(name, settings.FormatBytes(n))
+	}
+	o.Add(name+"_in_bytes", n)
+}
+
+// addEstimate adds what requests and bytes come to, where there are prices.
+func addEstimate(o *xcontent.Object, prices *snapshot.Prices, requests map[string]int64, bytesIn, bytesOut int64) {
+	if prices == nil {
+		return
+	}
+	e := prices.Estimate(requests, bytesIn, bytesOut)
+	money := func(x float64) float64 { return math.Round(x*1e9) / 1e9 }
+	est := &xcontent.Object{}
+	if prices.Currency != "" {
+		est.Add("currency", prices.Currency)
+	}
+	for _, class := range snapshot.Classes {
+		est.Add(class, money(e.ByClass[class]))
+	}
+	o.Add("estimate", est.Add("egress", money(e.Egress)).Add("ingress", money(e.Ingress)).Add("total", money(e.Total)))
+}
