@@ -40,6 +40,7 @@ On SIGTERM or SIGINT it finishes what runs, commits, and leaves.`,
 			if err != nil {
 				return err
 			}
+			keepHeapFloor()
 			s, err := node.Start(cmd.Context(), cfg, version, log)
 			if err != nil {
 				return err

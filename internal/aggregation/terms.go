@@ -111,12 +111,12 @@ type stringTerms struct {
 	// byCount tells that the documents of parent 0 are only counted, by ordinal, and terms looked up when the leaf ends.
 	byCount bool
 	ordDocs []int64 // of the current leaf; nil where they are not counted by ordinal
+	reader  lucene.LeafReader
+	counted []*ordinalCounts // of the leaves before
 }
 
 func (c *stringTerms) leaf(ctx *lucene.LeafContext) (err error) {
-	if err := c.flush(); err != nil {
-		return err
-	}
+	c.endLeaf()
 	c.ords, c.byOrd, c.others = nil, nil, nil
 	if err := c.counts.leaf(ctx); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (c *stringTerms) leaf(ctx *lucene.LeafContext) (err error) {
 		switch {
 		case n > maxByOrd:
 		case c.byCount && c.plain():
-			c.ordDocs = make([]int64, n)
+			c.ordDocs, c.reader = make([]int64, n), ctx.Reader
 		default:
 			c.byOrd = make([]int64, n)
 			for i := range c.byOrd {
@@ -149,23 +149,12 @@ func (c *stringTerms) leaf(ctx *lucene.LeafContext) (err error) {
 // maxByOrd is the largest dictionary for which an array by ordinal is made.
 const maxByOrd = 1 << 22
 
-// flush puts what was counted by ordinal into buckets.
-func (c *stringTerms) flush() error {
-	docs := c.ordDocs
-	c.ordDocs = nil
-	for ord, n := range docs {
-		if n == 0 {
-			continue
-		}
-		term, err := c.ords.dict.LookupOrd(int64(ord))
-		if err != nil {
-			return err
-		}
-		b := c.bucketOf(0, string(term))
-		c.grow(int(b) + 1)
-		c.docs[b] += n
+// endLeaf sets aside what was counted by ordinal.
+func (c *stringTerms) endLeaf() {
+	if c.ordDocs != nil {
+		c.counted = append(c.counted, &ordinalCounts{leaf: c.reader, dict: c.ords.dict, docs: c.ordDocs})
+		c.ordDocs = nil
 	}
-	return nil
 }
 
 // addAll notes every term of the leaf.
@@ -297,12 +286,9 @@ func (c *stringTerms) collectBatch(docs []int32, buckets []int64) error {
 
 func (c *stringTerms) result(parent int64) (result, error) {
 	r := &termsResult{k: c.k}
-	if parent == 0 && len(c.keys) == 0 && c.ordDocs != nil {
-		r.byOrd = &ordinalCounts{dict: c.ords.dict, docs: c.ordDocs}
-		return r, nil
-	}
-	if err := c.flush(); err != nil {
-		return nil, err
+	if parent == 0 {
+		c.endLeaf()
+		r.byOrd = c.counted
 	}
 	for i, key := range c.keys {
 		if key.parent != parent {
@@ -508,7 +494,7 @@ type termsResult struct {
 	errs    int64 // what cut-off buckets of shards may hold at most; -1 unknown
 	shards  int   // how many shards were merged; 0 is one that is not finished
 	typed   bool
-	byOrd   *ordinalCounts // instead of buckets, until the shard is done
+	byOrd   []*ordinalCounts // instead of buckets, until the shard is done
 }
 
 func (r *termsResult) less() func(a, b *bucket) int {
@@ -528,8 +514,13 @@ func (r *termsResult) less() func(a, b *bucket) int {
 
 func (r *termsResult) cutShard() error {
 	r.shards = 1
+	if len(r.buckets) > 0 {
+		if err := r.resolve(); err != nil {
+			return err
+		}
+	}
 	if r.byOrd != nil {
-		total, cut, err := r.byOrd.best(r)
+		total, cut, err := r.best()
 		if err != nil || !cut {
 			return err
 		}
@@ -555,6 +546,12 @@ func (r *termsResult) cutShard() error {
 }
 
 func (r *termsResult) merge(others []result) (result, error) {
+	if r.onlyByOrd(others) {
+		for _, o := range others {
+			r.byOrd = addOrdinals(r.byOrd, o.(*termsResult).byOrd)
+		}
+		return r, nil
+	}
 	for _, t := range append([]result{r}, others...) {
 		if err := t.(*termsResult).resolve(); err != nil {
 			return nil, err
@@ -588,6 +585,16 @@ func (r *termsResult) merge(others []result) (result, error) {
 	}
 	r.errs, r.other, r.shards = errs, other, shards
 	return r, err
+}
+
+// onlyByOrd tells whether all there is was counted by ordinal.
+func (r *termsResult) onlyByOrd(others []result) bool {
+	for _, t := range append([]result{r}, others...) {
+		if t := t.(*termsResult); len(t.buckets) > 0 || t.shards > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *termsResult) finish() error {

@@ -82,7 +82,7 @@ type fetcher struct {
 	src     *FetchSource
 	ctx     *query.Context
 	source  *query.SourceFilter
-	stored  []string // other than _source
+	named   []string // stored fields other than _source
 	columns []columnField
 }
 
@@ -100,7 +100,7 @@ func newFetcher(src *FetchSource, c *query.Context, limit int) (*fetcher, error)
 		if n == "_source" {
 			asked = true
 		} else {
-			f.stored = append(f.stored, n)
+			f.named = append(f.named, n)
 		}
 	}
 	if src.StoredGiven && !asked && src.Source == nil {
@@ -109,7 +109,7 @@ func newFetcher(src *FetchSource, c *query.Context, limit int) (*fetcher, error)
 	if len(src.Fields) > 0 {
 		return nil, apierr.NotImplemented("[fields] of a search is not built in this server")
 	}
-	if len(f.stored) > 0 && src.ReadStored == nil {
+	if len(f.named) > 0 && src.ReadStored == nil {
 		return nil, apierr.NotImplemented("[stored_fields] is not built in this API")
 	}
 	f.columns, err = bindColumns(src, c, limit)
@@ -124,6 +124,7 @@ type fetchReader struct {
 	*fetcher
 	leaves []lucene.LeafContext
 	at     int
+	stored lucene.StoredFields // of leaf at: it keeps the chunk that it read last; nil: not opened yet
 	doc    fetchedDoc
 }
 
@@ -180,6 +181,7 @@ func (d *fetchedDoc) Field(f *lucene.FieldInfo, v lucene.StoredValue) error {
 func (r *fetchReader) hit(doc int32, score float32) (*xcontent.Object, error) {
 	for r.at+1 < len(r.leaves) && r.leaves[r.at+1].DocBase <= doc {
 		r.at++
+		r.stored = nil
 	}
 	leaf := &r.leaves[r.at]
 	doc -= leaf.DocBase
@@ -187,7 +189,10 @@ func (r *fetchReader) hit(doc int32, score float32) (*xcontent.Object, error) {
 	*d = fetchedDoc{wantSource: d.wantSource}
 	o := xcontent.Obj("_index", r.ctx.Index)
 	if !r.src.StoredNone {
-		if err := leaf.Reader.StoredFields().Document(doc, d); err != nil {
+		if r.stored == nil {
+			r.stored = leaf.Reader.StoredFields()
+		}
+		if err := r.stored.Document(doc, d); err != nil {
 			return nil, fmt.Errorf("read document %d of segment %d: %w", doc, leaf.Ord, err)
 		}
 		o.Add("_id", d.id)
@@ -239,8 +244,8 @@ func (r *fetchReader) hit(doc int32, score float32) (*xcontent.Object, error) {
 // fields reads stored fields and columns that the request names.
 func (r *fetchReader) fields(leaf *lucene.LeafContext, doc int32) (*xcontent.Object, error) {
 	out := &xcontent.Object{}
-	if len(r.stored) > 0 {
-		v, err := r.src.ReadStored(r.ctx.Mapping, leaf, doc, r.stored)
+	if len(r.named) > 0 {
+		v, err := r.src.ReadStored(r.ctx.Mapping, leaf, doc, r.named)
 		if err != nil {
 			return nil, err
 		}

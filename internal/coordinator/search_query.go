@@ -319,6 +319,10 @@ type gatherer struct {
 	limits   *limits
 }
 
+// Splits implements search.Splitter: aggregations visit every match, so that a large segment is worth two goroutines. Sorting by fields does not
+// gain: it knows the extremes of a whole segment.
+func (g *gatherer) Splits() bool { return g.plan != nil && !g.limits.any() }
+
 func (g *gatherer) New() (search.Collector, error) {
 	c := &gatherCollector{g: g, floor: float32(math.Inf(-1))}
 	if g.minScore != nil {

@@ -143,13 +143,45 @@ type cachedWeight struct {
 
 // look returns the cached set of a segment, or else whether it is worth making, and its key.
 func (w *cachedWeight) look(leaf *lucene.LeafContext) (set *DocIDSet, worth bool, k cacheKey) {
-	seg := leaf.Reader.Segment()
-	if seg == nil || leaf.Reader.MaxDoc() < w.c.MinDocs || seg.Info.ID == (lucene.ID{}) {
+	k, ok := w.keyOf(leaf)
+	if !ok {
 		return nil, false, k
 	}
-	k = cacheKey{seg.Info.ID, seg.DocValuesGen, seg.FieldInfosGen, w.key}
 	set, worth = w.c.get(k)
 	return set, worth, k
+}
+
+// Count implements Weight: the matches of a cached set are counted at once.
+func (w *cachedWeight) Count(leaf *lucene.LeafContext) (int, error) {
+	if n, err := w.Weight.Count(leaf); n >= 0 || err != nil {
+		return n, err
+	}
+	if set := w.peek(leaf); set != nil {
+		return set.live(leaf.Reader.LiveDocs()), nil
+	}
+	return -1, nil
+}
+
+// peek returns the cached set of a segment, or nil. It is no use of the query.
+func (w *cachedWeight) peek(leaf *lucene.LeafContext) *DocIDSet {
+	k, ok := w.keyOf(leaf)
+	if !ok {
+		return nil
+	}
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if e := w.c.entries[k]; e != nil {
+		return e.Value.(*cacheEntry).set
+	}
+	return nil
+}
+
+func (w *cachedWeight) keyOf(leaf *lucene.LeafContext) (cacheKey, bool) {
+	seg := leaf.Reader.Segment()
+	if seg == nil || leaf.Reader.MaxDoc() < w.c.MinDocs || seg.Info.ID == (lucene.ID{}) {
+		return cacheKey{}, false
+	}
+	return cacheKey{seg.Info.ID, seg.DocValuesGen, seg.FieldInfosGen, w.key}, true
 }
 
 func (w *cachedWeight) Supplier(leaf *lucene.LeafContext) (ScorerSupplier, error) {

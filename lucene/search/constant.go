@@ -198,7 +198,7 @@ func (q *Boost) Weight(s *Searcher, mode ScoreMode, boost float32) (Weight, erro
 	if q.Boost < 0 || math.IsNaN(float64(q.Boost)) {
 		return nil, fmt.Errorf("boost must be a positive number, got %v", q.Boost)
 	}
-	return q.Query.Weight(s, mode, boost*q.Boost)
+	return s.Weight(q.Query, mode, boost*q.Boost)
 }
 
 // ConstantScore gives every match of a query its boost as score.

@@ -135,6 +135,36 @@ func (d *DocIDSet) Iterator() lucene.DocIDSetIterator {
 	return newListIterator(d.list)
 }
 
+// live counts the documents that are not deleted. It takes microseconds: a word at a time, or one of few documents.
+func (d *DocIDSet) live(live lucene.Bits) int {
+	if live == nil {
+		return d.count
+	}
+	n := 0
+	if d.bits == nil {
+		for _, doc := range d.list {
+			if live.Get(doc) {
+				n++
+			}
+		}
+		return n
+	}
+	if lb, ok := live.(*lucene.FixedBits); ok && len(lb.Words) >= len(d.bits.Words) {
+		for i, w := range d.bits.Words {
+			n += bits.OnesCount64(w & lb.Words[i])
+		}
+		return n
+	}
+	for i, w := range d.bits.Words {
+		for ; w != 0; w &= w - 1 {
+			if live.Get(int32(i<<6 + bits.TrailingZeros64(w))) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // Bytes estimates the memory it takes.
 func (d *DocIDSet) Bytes() int64 {
 	if d.bits != nil {

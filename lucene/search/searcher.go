@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -145,14 +143,20 @@ func (s *Searcher) Rewrite(q Query) (Query, error) {
 	return nil, fmt.Errorf("the query %.200s does not stop being rewritten", q)
 }
 
-// Weight prepares a rewritten query; filters may come from the cache.
+// Weight prepares a rewritten query; filters may come from the cache, and so may queries whose matches all have one score.
 func (s *Searcher) Weight(q Query, mode ScoreMode, boost float32) (Weight, error) {
 	w, err := q.Weight(s, mode, boost)
-	if err != nil {
-		return nil, err
+	if err != nil || s.opt.Cache == nil {
+		return w, err
 	}
-	if !mode.NeedsScores() && s.opt.Cache != nil {
-		w = s.opt.Cache.Wrap(w)
+	if !mode.NeedsScores() {
+		return s.opt.Cache.Wrap(w), nil
+	}
+	switch w.(type) {
+	case *constantWeight, *eitherWeight:
+		if in := s.opt.Cache.Wrap(w); in != w {
+			return &constantScoreWeight{q: q, in: in, score: boost}, nil
+		}
 	}
 	return w, nil
 }
@@ -202,28 +206,22 @@ type Manager[T any] interface {
 // Run searches with q and returns what m makes of the matches. It ends early with ctx's error.
 func Run[T any](ctx context.Context, s *Searcher, q Query, m Manager[T]) (T, error) {
 	var none T
-	slices := s.slices()
-	cs := make([]Collector, len(slices))
-	var err error
-	for i := range cs {
-		if cs[i], err = m.New(); err != nil {
-			return none, err
-		}
+	c, err := m.New()
+	if err != nil {
+		return none, err
 	}
-	if len(cs) == 0 { // an index without segments
-		c, err := m.New()
-		if err != nil {
-			return none, err
-		}
-		return m.Reduce([]Collector{c})
+	cs := []Collector{c}
+	if len(s.leaves) == 0 {
+		return m.Reduce(cs)
 	}
+	mode := c.Mode()
 	var w Weight
+	var slices [][]part
 	err = store.Guard(func() error {
 		rq, err := s.Rewrite(q)
 		if err != nil {
 			return err
 		}
-		mode := cs[0].Mode()
 		if !mode.NeedsScores() {
 			if rq, err = s.Rewrite(&ConstantScore{Query: rq}); err != nil {
 				return err
@@ -232,11 +230,21 @@ func Run[T any](ctx context.Context, s *Searcher, q Query, m Manager[T]) (T, err
 				rq = c.Query
 			}
 		}
-		w, err = s.Weight(rq, mode, 1)
+		if w, err = s.Weight(rq, mode, 1); err != nil {
+			return err
+		}
+		sp, ok := m.(Splitter)
+		slices, err = s.slices(w, ok && sp.Splits())
 		return err
 	})
 	if err != nil {
 		return none, err
+	}
+	for range len(slices) - 1 {
+		if c, err = m.New(); err != nil {
+			return none, err
+		}
+		cs = append(cs, c)
 	}
 	if err := s.runSlices(ctx, slices, w, cs); err != nil {
 		return none, err
@@ -244,25 +252,25 @@ func Run[T any](ctx context.Context, s *Searcher, q Query, m Manager[T]) (T, err
 	return m.Reduce(cs)
 }
 
-// runSlices searches each slice in a goroutine of its own.
-func (s *Searcher) runSlices(ctx context.Context, slices [][]int, w Weight, cs []Collector) error {
+// runSlices searches each slice in a goroutine of its own, the first in this one.
+func (s *Searcher) runSlices(ctx context.Context, slices [][]part, w Weight, cs []Collector) error {
 	if len(slices) == 1 {
-		return store.Guard(func() error { return s.runLeaves(ctx, slices[0], w, cs[0]) })
+		return store.Guard(func() error { return s.runParts(ctx, slices[0], w, cs[0]) })
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	var first atomic.Pointer[error]
-	for i := range slices {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			err := store.Guard(func() error { return s.runLeaves(ctx, slices[i], w, cs[i]) })
-			if err != nil && first.CompareAndSwap(nil, &err) {
-				cancel(err)
-			}
-		}()
+	run := func(i int) {
+		err := store.Guard(func() error { return s.runParts(ctx, slices[i], w, cs[i]) })
+		if err != nil && first.CompareAndSwap(nil, &err) {
+			cancel(err)
+		}
 	}
+	for i := range slices[1:] {
+		wg.Go(func() { run(i + 1) })
+	}
+	run(0)
 	wg.Wait()
 	if e := first.Load(); e != nil {
 		return *e
@@ -270,43 +278,9 @@ func (s *Searcher) runSlices(ctx context.Context, slices [][]int, w Weight, cs [
 	return nil
 }
 
-// slices deals the segments out to at most Workers slices of about the same size.
-func (s *Searcher) slices() [][]int {
-	workers := s.opt.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	if workers = min(workers, len(s.leaves)); workers == 0 {
-		return nil
-	}
-	order := make([]int, len(s.leaves))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return int(s.leaves[b].Reader.MaxDoc()) - int(s.leaves[a].Reader.MaxDoc())
-	})
-	out := make([][]int, workers)
-	size := make([]int64, workers)
-	for _, l := range order {
-		best := 0
-		for i := range size {
-			if size[i] < size[best] {
-				best = i
-			}
-		}
-		out[best] = append(out[best], l)
-		size[best] += int64(s.leaves[l].Reader.MaxDoc()) + 1
-	}
-	for i := range out {
-		slices.Sort(out[i])
-	}
-	return out
-}
-
-func (s *Searcher) runLeaves(ctx context.Context, leaves []int, w Weight, c Collector) error {
-	for _, i := range leaves {
-		if err := s.runLeaf(ctx, &s.leaves[i], w, c); err != nil {
+func (s *Searcher) runParts(ctx context.Context, parts []part, w Weight, c Collector) error {
+	for _, p := range parts {
+		if err := s.runPart(ctx, p, w, c); err != nil {
 			return err
 		}
 	}
@@ -319,31 +293,41 @@ const (
 	maxWindow   = 1 << 18
 )
 
-func (s *Searcher) runLeaf(ctx context.Context, leaf *lucene.LeafContext, w Weight, c Collector) error {
+func (s *Searcher) runPart(ctx context.Context, p part, w Weight, c Collector) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	lc, err := c.Leaf(leaf, w)
+	leaf := &s.leaves[p.leaf]
+	whole := p.from == 0 && p.to == leaf.Reader.MaxDoc()
+	seen := w
+	if !whole {
+		seen = partWeight{w} // what it knows of the segment does not hold for the part
+	}
+	lc, err := c.Leaf(leaf, seen)
 	if lc == nil || err != nil {
 		if errors.Is(err, ErrTerminated) {
 			return nil
 		}
 		return err
 	}
-	bulk, lc, err := s.begin(leaf, w, c, lc)
+	var bulk bulkScorer
+	if whole {
+		bulk, lc, err = s.begin(leaf, w, c, lc)
+	} else {
+		bulk, err = bulkFor(w, leaf, c.Mode())
+	}
 	if err != nil && !errors.Is(err, ErrTerminated) {
 		return err
 	}
 	if bulk != nil {
-		maxDoc := leaf.Reader.MaxDoc()
 		live := leaf.Reader.LiveDocs()
 		window := int32(firstWindow)
-		for from := int32(0); from < maxDoc; {
+		for from := p.from; from < p.to; {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			to := maxDoc
-			if maxDoc-from > window {
+			to := p.to
+			if p.to-from > window {
 				to = from + window
 			}
 			next, err := bulk.score(lc, live, from, to)

@@ -176,6 +176,7 @@ type scoreCollector struct {
 	heap   scoreHeap
 	total  int64
 	pruned bool
+	known  bool // the matches of this segment are in total already
 	base   int32
 	sc     Scorable
 	min    float32 // what was set last
@@ -192,18 +193,22 @@ func (c *scoreCollector) Mode() ScoreMode {
 }
 
 func (c *scoreCollector) Leaf(leaf *lucene.LeafContext, w Weight) (LeafCollector, error) {
-	c.base = leaf.DocBase
-	if c.m.K == 0 && c.m.MinScore == 0 {
-		n, err := w.Count(leaf)
-		if err != nil {
-			return nil, err
-		}
-		if n >= 0 {
-			c.total += int64(n)
+	c.base, c.known, c.min = leaf.DocBase, false, 0
+	if c.m.MinScore > 0 || c.m.K > 0 && c.m.Threshold == CountAll {
+		return c, nil
+	}
+	n, err := w.Count(leaf)
+	if err != nil {
+		return nil, err
+	}
+	if n >= 0 {
+		c.total += int64(n)
+		if c.m.K == 0 || n == 0 {
 			return nil, nil
 		}
+		c.known = true
+		c.m.shared.hits.Add(int64(n))
 	}
-	c.min = 0
 	return c, nil
 }
 
@@ -218,7 +223,7 @@ func (c *scoreCollector) raise() error {
 	if c.m.Threshold == CountAll || c.m.K == 0 {
 		return nil
 	}
-	if c.total <= c.m.Threshold && c.m.shared.hits.Load() <= c.m.Threshold {
+	if !c.known && c.total <= c.m.Threshold && c.m.shared.hits.Load() <= c.m.Threshold {
 		return nil
 	}
 	v := c.m.MinScore
@@ -231,13 +236,16 @@ func (c *scoreCollector) raise() error {
 	v = max(v, c.m.shared.load())
 	if v > c.min {
 		c.min = v
-		c.pruned = true
+		c.pruned = c.pruned || !c.known
 		return c.sc.SetMinCompetitive(v)
 	}
 	return nil
 }
 
 func (c *scoreCollector) count() {
+	if c.known {
+		return
+	}
 	c.total++
 	if c.total&1023 == 0 && c.m.Threshold != CountAll {
 		c.m.shared.hits.Add(1024)
@@ -289,7 +297,7 @@ func (c *scoreCollector) add(doc int32, s float32) error {
 			return nil
 		}
 	case c.m.K == 0 || !c.heap[0].worse(d):
-		if c.total != c.m.Threshold+1 {
+		if c.known || c.total != c.m.Threshold+1 {
 			return nil
 		}
 	default:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/flate"
 
@@ -21,7 +22,7 @@ type expander interface {
 
 func newExpander(m Mode) expander {
 	if m == BestSpeed {
-		return &lz4Expander{}
+		return lz4Expander{}
 	}
 	return &deflateExpander{}
 }
@@ -41,12 +42,21 @@ func readUnitHeader(r *store.Reader, total int) (dict, block, count int, err err
 	return dict, block, count, nil
 }
 
-type lz4Expander struct {
+// lz4Scratch holds what decoding a unit needs besides its result, a dictionary and a sub-block. Most cursors read one document and are
+// dropped, so the buffers outlive them.
+type lz4Scratch struct {
 	lengths []int32
 	buf     []byte
 }
 
-func (e *lz4Expander) expand(dst []byte, r *store.Reader, total, off, n int) ([]byte, error) {
+var lz4Scratches = sync.Pool{New: func() any { return new(lz4Scratch) }}
+
+// lz4Kept is the largest buffer that is kept for the next cursor.
+const lz4Kept = 256 << 10
+
+type lz4Expander struct{}
+
+func (lz4Expander) expand(dst []byte, r *store.Reader, total, off, n int) ([]byte, error) {
 	dictLen, blockLen, count, err := readUnitHeader(r, total)
 	if err != nil {
 		return dst, err
@@ -54,6 +64,12 @@ func (e *lz4Expander) expand(dst []byte, r *store.Reader, total, off, n int) ([]
 	if int64(count) > r.Remaining() {
 		return dst, r.Corruptf("%d sub-blocks where %d bytes remain", count, r.Remaining())
 	}
+	e := lz4Scratches.Get().(*lz4Scratch)
+	defer func() {
+		if cap(e.buf) <= lz4Kept {
+			lz4Scratches.Put(e)
+		}
+	}()
 	e.lengths = slices.Grow(e.lengths[:0], count+1)
 	var sum int64
 	for range count + 1 {
@@ -97,7 +113,7 @@ func (e *lz4Expander) expand(dst []byte, r *store.Reader, total, off, n int) ([]
 }
 
 // block decodes the first want bytes of sub-block i to buf behind its dictionary.
-func (e *lz4Expander) block(r *store.Reader, buf []byte, dict, want, i int) error {
+func (e *lz4Scratch) block(r *store.Reader, buf []byte, dict, want, i int) error {
 	at := r.Offset()
 	src := r.Bytes(int(e.lengths[i]))
 	if err := r.Err(); err != nil {
