@@ -98,17 +98,19 @@ func TestBatches(t *testing.T) {
 		}
 		r := writeDocs(t, docs, segments)
 		for _, request := range batchAggs {
-			single := render(t, request, r, rnd, false, false)
+			single := render(t, request, r, rnd, oneByOne)
 			for name, got := range map[string]string{
-				"in batches":               render(t, request, r, rnd, true, false),
-				"in batches, leaf by leaf": render(t, request, r, rnd, true, true),
+				"in batches":                  render(t, request, r, rnd, inBatches),
+				"in batches, leaf by leaf":    render(t, request, r, rnd, leafByLeaf),
+				"in batches, leaves in parts": render(t, request, r, rnd, inParts),
 			} {
 				if got != single {
 					t.Errorf("%s of %d segments %s:\n%s\none by one:\n%s", request, segments, name, got, single)
 				}
 			}
 		}
-		checkTerms(t, docs, render(t, `{"a":{"terms":{"field":"word","size":6}}}`, r, rnd, true, false))
+		checkTerms(t, docs, render(t, `{"a":{"terms":{"field":"word","size":6}}}`, r, rnd, inBatches))
+		checkTerms(t, docs, render(t, `{"a":{"terms":{"field":"word","size":6}}}`, r, rnd, inParts))
 	}
 }
 
@@ -198,8 +200,18 @@ func writeDocs(t *testing.T, docs []testDoc, segments int) *index.DirectoryReade
 	return r
 }
 
-// render answers a request with a collector for all leaves, or one for each.
-func render(t *testing.T, request string, r *index.DirectoryReader, rnd *rand.Rand, batches, each bool) string {
+// way is how documents get to collectors.
+type way int
+
+const (
+	oneByOne   way = iota // to one collector for all leaves
+	inBatches             // to one collector for all leaves
+	leafByLeaf            // in batches to a collector for each leaf
+	inParts               // in batches to a collector for each leaf's first part and the rest of the one before
+)
+
+// render answers a request.
+func render(t *testing.T, request string, r *index.DirectoryReader, rnd *rand.Rand, how way) string {
 	t.Helper()
 	raw, err := xcontent.Decode([]byte(request))
 	if err != nil {
@@ -227,10 +239,23 @@ func render(t *testing.T, request string, r *index.DirectoryReader, rnd *rand.Ra
 		for d := range all {
 			all[d] = int32(d)
 		}
+		cut := -1
+		if how == inParts {
+			cut = 1 + rnd.IntN(len(all)-1)
+		}
 		for len(all) > 0 {
+			if len(all) == cut {
+				end()
+				if err := c.Leaf(&leaf); err != nil {
+					t.Fatal(err)
+				}
+			}
 			n := min(1, len(all))
-			if batches {
+			if how != oneByOne {
 				n = 1 + rnd.IntN(len(all))
+				if len(all) > cut && len(all)-n < cut {
+					n = len(all) - cut
+				}
 				err = c.CollectBatch(all[:n])
 			} else {
 				err = c.Collect(all[0])
@@ -240,7 +265,7 @@ func render(t *testing.T, request string, r *index.DirectoryReader, rnd *rand.Ra
 			}
 			all = all[n:]
 		}
-		if each || i == len(r.Leaves())-1 {
+		if how == leafByLeaf || i == len(r.Leaves())-1 {
 			end()
 		}
 	}

@@ -69,6 +69,9 @@ func parseMetric(n *node, p *params, r Resolver) (kind, error) {
 
 func (k *metricKind) typedName() string { return k.n.typ }
 
+// squares tells whether the sum of the values' squares is of use.
+func (k *metricKind) squares() bool { return k.n.typ == "extended_stats" }
+
 func (k *metricKind) collector([]collector) collector { return &metricCollector{k: k} }
 
 // sums are the moments of a bucket's values, with compensated addition.
@@ -83,6 +86,13 @@ func newSums() sums { return sums{min: math.Inf(1), max: math.Inf(-1)} }
 
 // kahan adds v to sum; c carries what rounding lost.
 func kahan(sum, c *float64, v float64) {
+	y := v + *c
+	t := *sum + y
+	if t-t == 0 { // all finite
+		*c = y - (t - *sum)
+		*sum = t
+		return
+	}
 	if math.IsInf(v, 0) || math.IsNaN(v) {
 		*sum += v
 		return
@@ -90,17 +100,18 @@ func kahan(sum, c *float64, v float64) {
 	if math.IsInf(*sum, 0) || math.IsNaN(*sum) {
 		return
 	}
-	y := v + *c
-	t := *sum + y
 	*c = y - (t - *sum)
 	*sum = t
 }
 
-func (s *sums) add(v float64) {
+// add takes a value; squares are added up only where they are shown.
+func (s *sums) add(v float64, squares bool) {
 	s.count++
 	s.min, s.max = min(s.min, v), max(s.max, v)
 	kahan(&s.sum, &s.sumC, v)
-	kahan(&s.squares, &s.squareC, v*v)
+	if squares {
+		kahan(&s.squares, &s.squareC, v*v)
+	}
 }
 
 type metricCollector struct {
@@ -135,12 +146,12 @@ func (c *metricCollector) collect(doc int32, bucket int64) error {
 			return err
 		}
 		if ok {
-			s.add(f)
+			s.add(f, c.k.squares())
 		}
 		return nil
 	}
 	for _, v := range vals {
-		s.add(c.k.src.col.float(v))
+		s.add(c.k.src.col.float(v), c.k.squares())
 	}
 	return nil
 }
@@ -156,13 +167,21 @@ func (c *metricCollector) collectBatch(docs []int32, buckets []int64) error {
 	if !ok {
 		return collectEach(c, docs, buckets)
 	}
-	of, col := parents{docs: docs, buckets: buckets}, c.k.src.col
+	of, col, squares := parents{docs: docs, buckets: buckets}, c.k.src.col, c.k.squares()
+	all := len(found) == len(docs)
 	for i, v := range vals {
-		b := of.of(found[i])
+		var b int64
+		switch {
+		case buckets == nil:
+		case all:
+			b = buckets[i]
+		default:
+			b = of.of(found[i])
+		}
 		for int64(len(c.sums)) <= b {
 			c.sums = append(c.sums, newSums())
 		}
-		c.sums[b].add(col.float(v))
+		c.sums[b].add(col.float(v), squares)
 	}
 	return nil
 }

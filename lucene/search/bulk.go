@@ -52,16 +52,20 @@ type defaultBulk struct {
 	tp   TwoPhase
 	mode ScoreMode
 	it   lucene.DocIDSetIterator
+	many batchIterator // it, if it is one and no scores are needed
 	docs [256]int32
 }
 
 func (b *defaultBulk) score(c LeafCollector, live lucene.Bits, from, to int32) (int32, error) {
-	if b.it == nil {
-		if b.tp != nil {
-			b.it = b.tp.Approximation()
-		} else {
-			b.it = b.sc.Iterator()
-		}
+	switch {
+	case b.it != nil:
+	case b.tp != nil:
+		b.it = b.tp.Approximation()
+	case !b.mode.NeedsScores():
+		b.it = plainIterator(b.sc)
+		b.many, _ = b.it.(batchIterator)
+	default:
+		b.it = b.sc.Iterator()
 	}
 	if err := c.SetScorer(b.sc); err != nil {
 		return 0, err
@@ -96,6 +100,19 @@ func (b *defaultBulk) score(c LeafCollector, live lucene.Bits, from, to int32) (
 }
 
 func (b *defaultBulk) batches(c BatchCollector, live lucene.Bits, doc, to int32) (int32, error) {
+	if b.many != nil {
+		for b.it.DocID() < to {
+			n := b.many.nextBatch(to, b.docs[:])
+			docs, _ := liveOnly(live, b.docs[:n], nil)
+			if len(docs) == 0 {
+				continue
+			}
+			if err := c.CollectBatch(docs); err != nil {
+				return 0, err
+			}
+		}
+		return b.it.DocID(), nil
+	}
 	n := 0
 	var err error
 	for doc < to {
@@ -143,6 +160,15 @@ func liveOnly(live lucene.Bits, docs []int32, scores []float32) ([]int32, []floa
 		return docs, scores
 	}
 	n := 0
+	if set, ok := live.(*lucene.FixedBits); ok && scores == nil {
+		for _, d := range docs {
+			docs[n] = d
+			if set.Get(d) {
+				n++
+			}
+		}
+		return docs[:n], nil
+	}
 	for i, d := range docs {
 		if live.Get(d) {
 			docs[n] = d

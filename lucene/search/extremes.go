@@ -74,11 +74,52 @@ func (s *Searcher) begin(leaf *lucene.LeafContext, w Weight, c Collector, lc Lea
 	if left == countAll {
 		return bulk()
 	}
-	rest, err := scorerFor(w, leaf)
-	if rest == nil || err != nil {
-		return nil, lc, err
+	rest, err := bulkFor(w, leaf, c.Mode())
+	return rest, &othersCollector{LeafCollector: lc, it: set.Iterator()}, err
+}
+
+// othersCollector leaves out documents that were collected before.
+type othersCollector struct {
+	LeafCollector
+	it lucene.DocIDSetIterator // of those
+}
+
+func (o *othersCollector) before(doc int32) (bool, error) {
+	d := o.it.DocID()
+	if d < doc {
+		var err error
+		if d, err = o.it.Advance(doc); err != nil {
+			return false, err
+		}
 	}
-	return newDefaultBulk(newExclusion(rest, setScorer(set)), CompleteNoScores), lc, nil
+	return d == doc, nil
+}
+
+// Collect implements LeafCollector.
+func (o *othersCollector) Collect(doc int32) error {
+	if seen, err := o.before(doc); seen || err != nil {
+		return err
+	}
+	return o.LeafCollector.Collect(doc)
+}
+
+// CollectBatch implements BatchCollector.
+func (o *othersCollector) CollectBatch(docs []int32) error {
+	n := 0
+	next := o.it.DocID()
+	for _, d := range docs {
+		if next < d {
+			var err error
+			if next, err = o.it.Advance(d); err != nil {
+				return err
+			}
+		}
+		if next != d {
+			docs[n] = d
+			n++
+		}
+	}
+	return collectBatch(o.LeafCollector, docs[:n])
 }
 
 // pointOf returns the point encoding of a number in the order of points of a width, and its sort key.

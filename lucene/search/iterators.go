@@ -22,6 +22,23 @@ func (a *allIterator) Advance(target int32) (int32, error) {
 	return a.doc, nil
 }
 
+func (a *allIterator) nextBatch(upTo int32, docs []int32) int {
+	n := max(min(len(docs), int(min(upTo, a.max)-a.doc)), 0)
+	for i := range docs[:n] {
+		docs[i] = a.doc + int32(i)
+	}
+	if n > 0 {
+		_, _ = a.Advance(a.doc + int32(n))
+	}
+	return n
+}
+
+// batchIterator is implemented by iterators that hand out many documents at once.
+type batchIterator interface {
+	// nextBatch copies the current document and those after it that are below upTo, as many as fit, and moves behind them.
+	nextBatch(upTo int32, docs []int32) int
+}
+
 // bitsIterator walks over the set bits of a bit set.
 type bitsIterator struct {
 	bits *lucene.FixedBits
@@ -39,6 +56,29 @@ func (it *bitsIterator) Cost() int64          { return it.cost }
 func (it *bitsIterator) Advance(target int32) (int32, error) {
 	it.doc = nextSetBit(it.bits, target)
 	return it.doc, nil
+}
+
+func (it *bitsIterator) nextBatch(upTo int32, docs []int32) int {
+	n, doc := 0, it.doc
+	for n < len(docs) && doc < upTo {
+		// the rest of a word without calls
+		base := doc &^ 63
+		word := it.bits.Words[uint32(doc)>>6] >> (uint32(doc) & 63) << (uint32(doc) & 63)
+		for ; word != 0 && n < len(docs); word &= word - 1 {
+			if doc = base + int32(bits.TrailingZeros64(word)); doc >= upTo {
+				break
+			}
+			docs[n] = doc
+			n++
+		}
+		if word == 0 {
+			doc = nextSetBit(it.bits, base+64)
+		} else {
+			doc = base + int32(bits.TrailingZeros64(word))
+		}
+	}
+	it.doc = doc
+	return n
 }
 
 // nextSetBit returns the first set bit at or after from, or NoMoreDocs.
@@ -106,6 +146,19 @@ func (l *listIterator) Next() (int32, error) {
 		l.i++
 	}
 	return l.DocID(), nil
+}
+
+func (l *listIterator) nextBatch(upTo int32, docs []int32) int {
+	if l.i < 0 {
+		return 0
+	}
+	n := 0
+	for n < len(docs) && l.i < len(l.docs) && l.docs[l.i] < upTo {
+		docs[n] = l.docs[l.i]
+		n++
+		l.i++
+	}
+	return n
 }
 
 func (l *listIterator) Cost() int64 { return int64(len(l.docs)) }

@@ -273,6 +273,10 @@ func TestAgainstBruteForce(t *testing.T) {
 	r := newRand(t)
 	for round := range 15 {
 		n := 1 + r.Intn(400)
+		queries := 60
+		if round == 7 { // several windows of the bulk scorers
+			n, queries = 3*windowSize+r.Intn(windowSize), 15
+		}
 		docs := randDocs(r, n)
 		var sizes []int
 		for left := n; left > 0; {
@@ -286,7 +290,7 @@ func TestAgainstBruteForce(t *testing.T) {
 				dead[i] = r.Intn(6) == 0
 			}
 		}
-		opt := Options{Workers: 1 + r.Intn(3)}
+		opt := Options{Workers: 1 + r.Intn(3), MinPart: 1 + r.Intn(100)}
 		if round%3 == 0 {
 			c := NewLRUCache(1 << 20)
 			c.MinDocs, c.MinUses = 0, 1
@@ -295,7 +299,7 @@ func TestAgainstBruteForce(t *testing.T) {
 		leaves := fakeIndex(docs, sizes, func(i int) bool { return dead[i] })
 		s := NewSearcher(leaves, opt)
 		m := &model{s: s, docs: docs, t: t}
-		for range 60 {
+		for range queries {
 			q := randQuery(r, 1+r.Intn(3))
 			f := m.compile(q, 1)
 			var want []Hit
@@ -305,6 +309,61 @@ func TestAgainstBruteForce(t *testing.T) {
 				}
 			}
 			checkSearch(t, s, q, want, r)
+		}
+	}
+}
+
+// visits is a manager of collectors that may share segments, and note the documents.
+type visits struct{}
+
+func (visits) New() (Collector, error) { return &visitor{}, nil }
+func (visits) Splits() bool            { return true }
+func (visits) Reduce(cs []Collector) ([]int32, error) {
+	var docs []int32
+	for _, c := range cs {
+		docs = append(docs, c.(*visitor).docs...)
+	}
+	return docs, nil
+}
+
+type visitor struct {
+	base int32
+	docs []int32
+}
+
+func (v *visitor) Mode() ScoreMode          { return CompleteNoScores }
+func (v *visitor) SetScorer(Scorable) error { return nil }
+func (v *visitor) Leaf(leaf *lucene.LeafContext, _ Weight) (LeafCollector, error) {
+	v.base = leaf.DocBase
+	return v, nil
+}
+
+func (v *visitor) Collect(doc int32) error {
+	v.docs = append(v.docs, doc+v.base)
+	return nil
+}
+
+func (v *visitor) CollectBatch(docs []int32) error {
+	for _, d := range docs {
+		v.docs = append(v.docs, d+v.base)
+	}
+	return nil
+}
+
+// checkParts visits all matches with collectors that share segments.
+func checkParts(t *testing.T, s *Searcher, q Query, want []Hit) {
+	t.Helper()
+	docs, err := Run[[]int32](context.Background(), s, q, visits{})
+	if err != nil {
+		t.Fatalf("visit %s: %v", q, err)
+	}
+	slices.Sort(docs)
+	if len(docs) != len(want) {
+		t.Fatalf("%s visits %d documents in parts, not %d", q, len(docs), len(want))
+	}
+	for i, d := range docs {
+		if d != want[i].Doc {
+			t.Fatalf("%s visits %d where %d is the match", q, d, want[i].Doc)
 		}
 	}
 }
@@ -319,6 +378,7 @@ func checkSearch(t *testing.T, s *Searcher, q Query, want []Hit, r *rand.Rand) {
 	if int(n) != len(want) {
 		t.Fatalf("%s counts %d, not %d", q, n, len(want))
 	}
+	checkParts(t, s, q, want)
 	slices.SortStableFunc(want, func(a, b Hit) int {
 		switch {
 		case a.Score > b.Score:

@@ -17,6 +17,9 @@ var ErrTerminated = errors.New("collection terminated")
 // ErrTooManyClauses says that a query has or expands to more clauses than allowed.
 var ErrTooManyClauses = errors.New("too many clauses")
 
+// DefaultMinPart is how many documents a goroutine of a search gets at least, unless Options say otherwise.
+const DefaultMinPart = 1 << 14
+
 // DefaultMaxClauses is how many clauses a boolean query may have unless Options say otherwise.
 const DefaultMaxClauses = 1024
 
@@ -34,6 +37,8 @@ type Options struct {
 	Similarity func(field string) Similarity
 	Stats      StatsProvider
 	Workers    int // goroutines of one search at most; 0: GOMAXPROCS
+	// MinPart is from how many documents, or matches, on a goroutine of its own pays; 0: DefaultMinPart.
+	MinPart    int
 	MaxClauses int // 0: DefaultMaxClauses
 	Cache      QueryCache
 }

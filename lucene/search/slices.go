@@ -20,12 +20,12 @@ func (p part) size() int64 { return int64(p.to - p.from) }
 // collectors a weight does not tell its count.
 type Splitter interface{ Splits() bool }
 
-const (
-	// minSlice is from how many documents on a goroutine of its own pays.
-	minSlice = 1 << 14
-	// minPart is how many matches each part of a segment should have at least.
-	minPart = 1 << 14
-)
+func (s *Searcher) minPart() int64 {
+	if s.opt.MinPart > 0 {
+		return int64(s.opt.MinPart)
+	}
+	return DefaultMinPart
+}
 
 // slices deals the segments out to at most Workers slices of about the same size. split allows to cut segments.
 func (s *Searcher) slices(w Weight, split bool) ([][]part, error) {
@@ -53,7 +53,7 @@ func (s *Searcher) slices(w Weight, split bool) ([][]part, error) {
 				best = i
 			}
 		}
-		if len(out[best]) == 0 && best > 0 && p.size() < minSlice {
+		if len(out[best]) == 0 && best > 0 && p.size() < s.minPart() {
 			best-- // all that follow are no larger; the last slice in use is the smallest
 		}
 		out[best] = append(out[best], p)
@@ -69,6 +69,7 @@ func (s *Searcher) slices(w Weight, split bool) ([][]part, error) {
 // cut divides segments that are larger than a worker's share, where the query can begin anywhere at no cost.
 func (s *Searcher) cut(parts []part, w Weight, workers int) ([]part, error) {
 	var out []part
+	minPart := s.minPart()
 	for _, p := range parts {
 		leaf := &s.leaves[p.leaf]
 		n := int((p.size()*int64(workers) + s.maxDoc - 1) / s.maxDoc)
