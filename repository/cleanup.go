@@ -122,12 +122,9 @@ func (r *Repository) findStale(ctx context.Context, base *Data, opts CleanupOpti
 		if err != nil {
 			return err
 		}
-		shallow, err := holdsShallow(ctx, c)
-		if err != nil {
+		if free, err := r.staleIndexLocks(ctx, IndexID{Name: id, ID: id}, d, report); err != nil {
 			return err
-		}
-		if shallow {
-			report.Kept = append(report.Kept, fmt.Errorf("[%s/%s]: %w", indicesDir, id, ErrShallow))
+		} else if !free {
 			continue
 		}
 		d.addTree(c, join(r.opts.BasePath, indicesDir, id))
@@ -182,21 +179,6 @@ func addTemp(ctx context.Context, c blob.Container, path string, opts CleanupOpt
 	return err
 }
 
-func holdsShallow(ctx context.Context, c blob.Container) (bool, error) {
-	found := false
-	err := c.Children(ctx, func(shard string) error {
-		s, err := c.Container(shard)
-		if err != nil {
-			return err
-		}
-		return s.List(ctx, "shallow-snap-", func(blob.Info) error {
-			found = true
-			return nil
-		})
-	})
-	return found, err
-}
-
 // findStalePaths handles hashed shard paths of indices that are gone: only their record tells where
 // they are.
 func (r *Repository) findStalePaths(ctx context.Context, known map[string]IndexEntry, d *doomed, report *CleanupReport) error {
@@ -230,6 +212,12 @@ func (r *Repository) findStalePaths(ctx context.Context, known map[string]IndexE
 		paths, err := r.recordedPaths(ctx, i)
 		if err != nil {
 			return err
+		}
+		if free, err := r.staleIndexLocks(ctx, i, d, report); err != nil {
+			return err
+		} else if !free {
+			records = slices.DeleteFunc(records, func(b blob.Info) bool { return strings.HasPrefix(b.Name, shardPathFile+i.ID+".") })
+			continue
 		}
 		for _, p := range paths {
 			// Never trust a record to name anything but a shard of this index.
@@ -267,23 +255,10 @@ func (r *Repository) findStaleInIndex(ctx context.Context, base *Data, i IndexEn
 	if err := addTemp(ctx, c, path, opts, d); err != nil {
 		return err
 	}
-	shards := len(i.Generations)
-	if i.ShardPathType == pathFixed {
-		// Also shards that the root does not count: those of a snapshot that was not finished.
-		if err := c.Children(ctx, func(name string) error {
-			if n, err := strconv.Atoi(name); err == nil && n >= shards && n < maxShards && strconv.Itoa(n) == name {
-				shards = n + 1
-			}
-			return nil
-		}); err != nil {
-			return fmt.Errorf("list index [%s]: %w", i.IndexID, err)
-		}
-	} else {
-		recorded, err := r.recordedPaths(ctx, i.IndexID)
-		if err != nil {
-			return err
-		}
-		shards = max(shards, len(recorded))
+	// Also shards that the root does not count: those of a snapshot that was not finished.
+	shards, err := r.shardFolders(ctx, i.IndexID, len(i.Generations))
+	if err != nil {
+		return err
 	}
 	for shard := range shards {
 		if err := r.findStaleInShard(ctx, base, i, shard, opts, d, report); err != nil {
@@ -314,14 +289,17 @@ func (r *Repository) findStaleInShard(ctx context.Context, base *Data, i IndexEn
 		d.mu.Unlock()
 		return nil
 	}
-	x, gen, err := s.FileIndex(ctx, i.ShardGeneration(shard))
-	if err != nil {
-		return keep(err)
-	}
 	alive, names := map[string]bool{}, map[string]bool{}
 	for _, uuid := range i.Snapshots {
 		s, _ := base.byUUID(uuid)
 		alive[uuid], names[s.Name] = true, true
+	}
+	if err := s.staleLocks(ctx, listed, alive, d, keep); err != nil {
+		return err
+	}
+	x, gen, err := s.FileIndex(ctx, i.ShardGeneration(shard))
+	if err != nil {
+		return keep(err)
 	}
 	// A snapshot whose end failed may stand in an index that another one built on.
 	stale := false
@@ -368,6 +346,11 @@ func listDoomed(ctx context.Context, d *doomed, report *CleanupReport) error {
 	for _, b := range slices.Concat(d.blobs, d.records) {
 		for _, i := range b.infos {
 			report.Stale = append(report.Stale, Stale{join(b.path, i.Name), i.Size})
+		}
+	}
+	for _, h := range d.held {
+		if !d.inTree(h.shard.path) {
+			report.Stale = append(report.Stale, Stale{Path: join(h.shard.path, shallowName(h.uuid))})
 		}
 	}
 	for _, c := range d.trees {

@@ -18,6 +18,7 @@ type doomed struct {
 	mu    sync.Mutex
 	blobs []doomedBlobs
 	trees []doomedTree
+	held  []*held // locks in remote stores, to be released before
 	// records of hashed shard paths go last, and only when all else went: without them nobody finds
 	// the shards.
 	records []doomedBlobs
@@ -59,11 +60,12 @@ func (d *doomed) addRecords(c blob.Container, path string, infos []blob.Info) {
 	d.mu.Unlock()
 }
 
-func (d *doomed) empty() bool { return len(d.blobs)+len(d.trees)+len(d.records) == 0 }
+func (d *doomed) empty() bool { return len(d.blobs)+len(d.trees)+len(d.held)+len(d.records) == 0 }
 
 // run deletes, several containers at a time; failures become warnings.
 func (d *doomed) run(ctx context.Context, parallel int, res *Result) {
 	before := len(res.Warnings)
+	d.releaseAll(ctx, parallel, res)
 	deleteAll(ctx, parallel, d.blobs, d.trees, res)
 	if len(res.Warnings) == before {
 		deleteAll(ctx, parallel, d.records, nil, res)
@@ -120,8 +122,9 @@ func deleteAll(ctx context.Context, parallel int, blobs []doomedBlobs, trees []d
 }
 
 // Delete removes snapshots: it writes new indices of the shards that other snapshots share, swings
-// the root, and then deletes what nothing refers to any more. Shallow snapshots are refused with
-// ErrShallow: their locks in the remote store would stay for ever.
+// the root, and then deletes what nothing refers to any more. Of shallow snapshots it releases the locks
+// in the remote store, which Options.RemoteLocks opens; without it they are refused with ErrShallow. The segments there are
+// left to the cluster that has the index.
 func (r *Repository) Delete(ctx context.Context, base *Data, ids []SnapshotID) (*Result, error) {
 	res, err := r.deleteSnapshots(ctx, base, ids)
 	if err != nil && blob.KindOf(err) == blob.KindNoSpace && r.release(ctx) {
@@ -154,10 +157,10 @@ func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []Snap
 	if err := r.checkBase(ctx, base.Generation); err != nil {
 		return nil, err
 	}
-	if err := r.refuseShallow(ctx, base, ids); err != nil {
+	d, res := &doomed{}, &Result{}
+	if err := r.shallowLocks(ctx, base, ids, d); err != nil {
 		return nil, err
 	}
-	d, res := &doomed{}, &Result{}
 	gens, wrote, err := r.deleteFromShards(ctx, base, gone, d, res)
 	if err != nil {
 		return nil, r.undoOnFull(ctx, base, gens, err)
@@ -192,39 +195,6 @@ func (r *Repository) undoOnFull(ctx context.Context, base *Data, gens map[string
 		}
 	}
 	return cause
-}
-
-// refuseShallow reads the info of the snapshots; one that cannot be read is no obstacle, unless its
-// shards show that it is shallow.
-func (r *Repository) refuseShallow(ctx context.Context, base *Data, ids []SnapshotID) error {
-	for _, id := range ids {
-		info, err := r.SnapshotInfo(ctx, id)
-		switch {
-		case err == nil:
-			if !info.Shallow() {
-				continue
-			}
-		case ctx.Err() != nil:
-			return err
-		}
-		if err == nil && info.PinnedTimestamp != 0 {
-			return fmt.Errorf("snapshot [%s]: %w", id, ErrShallow)
-		}
-		for _, i := range base.SnapshotIndices(id) {
-			s, err := r.Shard(ctx, i.IndexID, 0)
-			if err != nil {
-				return err
-			}
-			shallow, err := blob.Exists(ctx, s.c, shallowName(id.UUID))
-			if err != nil {
-				return err
-			}
-			if shallow {
-				return fmt.Errorf("snapshot [%s]: %w", id, ErrShallow)
-			}
-		}
-	}
-	return nil
 }
 
 // deleteFromShards writes new indices of all shards that lose a snapshot and keep another, and notes
@@ -313,7 +283,7 @@ func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard in
 }
 
 // neededInShard says whether a blob of a shard must stay. Names of unknown kinds stay, and so do
-// references to remote stores, whose locks somebody else must release first.
+// references to remote stores, whose locks must be released first.
 func neededInShard(name string, x *ShardIndex, gen string, snapshots map[string]bool) bool {
 	if uuid, ok := datUUID(name, "snap-"); ok {
 		return snapshots[uuid]

@@ -3,6 +3,7 @@ package repository
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/varve-search/varve/repository/smile"
 )
@@ -124,6 +125,31 @@ func (m *IndexMetadata) Mappings() (*smile.Object, error) {
 		}
 	}
 	return all, nil
+}
+
+// WithoutRemoteStore returns the metadata of an index that keeps its data itself: without the settings that bind it to a remote
+// store, with which other nodes refuse it, and the kind of replication that comes with them.
+func (m *IndexMetadata) WithoutRemoteStore() *IndexMetadata {
+	if m.Setting("index.remote_store.enabled") != "true" {
+		return m
+	}
+	body := &smile.Object{}
+	for _, f := range m.Body.Members {
+		if f.Name == "remote_store" { // the form of its paths there
+			continue
+		}
+		if set, ok := f.Value.(*smile.Object); ok && f.Name == "settings" {
+			kept := &smile.Object{}
+			for _, s := range set.Members {
+				if !strings.HasPrefix(s.Name, "index.remote_store.") && s.Name != "index.replication.type" {
+					kept.Set(s.Name, s.Value)
+				}
+			}
+			f.Value = kept
+		}
+		body.Set(f.Name, f.Value)
+	}
+	return &IndexMetadata{Name: m.Name, Body: body}
 }
 
 func (m *IndexMetadata) tree() *smile.Object {

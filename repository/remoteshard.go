@@ -59,6 +59,12 @@ func (s *Shard) blobPath(f *FileInfo, part int) string {
 // the methods of this shard and by nothing else; a list that is written must not have them.
 func (s *Shard) Files(ctx context.Context, id SnapshotID) (*ShardSnapshot, error) {
 	snap, err := s.Snapshot(ctx, id)
+	var missing *MissingSnapshotError
+	if errors.As(err, &missing) {
+		if info, ierr := s.r.SnapshotInfo(ctx, id); ierr == nil && info.PinnedTimestamp != 0 {
+			return nil, s.wrap(ErrPinned, "snapshot [%s]", id)
+		}
+	}
 	if !errors.Is(err, ErrShallow) {
 		return snap, err
 	}
@@ -168,15 +174,23 @@ func (s *Shard) remoteFiles(ctx context.Context, id SnapshotID, shallow *Shallow
 	return nil, first
 }
 
+// metadataPrefix begins the names of the metadata files of the snapshot's commit, and of the locks on them.
+func (s *ShallowSnapshot) metadataPrefix() (string, error) {
+	if s.PrimaryTerm < 0 || s.CommitGeneration < 0 {
+		return "", fmt.Errorf("primary term %d and generation %d", s.PrimaryTerm, s.CommitGeneration)
+	}
+	return fmt.Sprintf("%s%019d__%019d__", remoteMetadataPrefix, math.MaxInt64-s.PrimaryTerm, math.MaxInt64-s.CommitGeneration), nil
+}
+
 // remoteMetadataNames returns the metadata file that the snapshot has locked. Where the lock is gone, as after a deletion
 // that broke off, those of the same commit may still have what it needs: all are returned, newest first.
 func remoteMetadataNames(ctx context.Context, id SnapshotID, shallow *ShallowSnapshot, locks, metadata *remoteBlobs) ([]string, error) {
-	if shallow.PrimaryTerm < 0 || shallow.CommitGeneration < 0 {
-		return nil, fmt.Errorf("primary term %d and generation %d", shallow.PrimaryTerm, shallow.CommitGeneration)
+	prefix, err := shallow.metadataPrefix()
+	if err != nil {
+		return nil, err
 	}
-	prefix := fmt.Sprintf("%s%019d__%019d__", remoteMetadataPrefix, math.MaxInt64-shallow.PrimaryTerm, math.MaxInt64-shallow.CommitGeneration)
 	var names []string
-	err := locks.c.List(ctx, prefix, func(i blob.Info) error {
+	err = locks.c.List(ctx, prefix, func(i blob.Info) error {
 		if name, owner := parseRemoteLock(i.Name); owner == id.UUID {
 			names = append(names, name)
 		}
@@ -237,7 +251,7 @@ func (m *remoteSegments) filesOf(shallow *ShallowSnapshot, data *remoteBlobs) ([
 			return nil, fmt.Errorf("file [%s] of the snapshot is not in it", name)
 		}
 		files = append(files, FileInfo{Name: f.blob, PhysicalName: name, Length: f.length, Checksum: checksumText(f.checksum),
-			WrittenBy: strconv.Itoa(f.major), remote: data})
+			WrittenBy: strconv.Itoa(f.major) + ".0.0", remote: data}) // readers of lists want a whole version; only the major one is known
 	}
 	return files, nil
 }

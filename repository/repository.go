@@ -37,6 +37,8 @@ type Options struct {
 	Writer string
 	// RemoteStore opens where shallow snapshots have their data; nil: nowhere.
 	RemoteStore RemoteStore
+	// RemoteLocks opens the same for releasing the locks of snapshots that are deleted; nil: nobody may.
+	RemoteLocks RemoteStore
 	// Parallel is the number of requests at once in Delete, Cleanup and Verify; default 8.
 	Parallel int
 }

@@ -28,8 +28,8 @@ to with --apply, by prune and repair.
 
 A shallow snapshot of OpenSearch has its data in another repository, the one of
 remote segments. --remote-store LOCATION says where that is (its bucket, if its
-paths begin with a hash): it is for ls, show, cat, export, diff, extract, open and
-verify.
+paths begin with a hash): it is for ls, show, du, cat, export, diff, cp, extract,
+open, prune and verify.
 
 Every command prints JSON with --json. Colours and progress show on a terminal
 only; NO_COLOR is honoured. Exit status: 0 done, 1 something was found (verify,

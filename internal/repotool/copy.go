@@ -35,7 +35,7 @@ type CopiedSnapshot struct {
 }
 
 // Copy brings snapshots, all without names, into another repository, oldest first. Files that the destination has of
-// the same index are not sent again, and each byte that is sent is verified. A snapshot becomes visible when
+// the same index are not sent again, and each byte that is sent is verified. Of a shallow snapshot the copy is an ordinary one. A snapshot becomes visible when
 // it is complete; what an interrupted copy leaves is found by Prune and by the clean-up of a cluster.
 func Copy(ctx context.Context, p *Printer, source, destination string, names []string) error {
 	src, err := Open(ctx, source)
@@ -101,15 +101,11 @@ func Copy(ctx context.Context, p *Printer, source, destination string, names []s
 	return nil
 }
 
-// copyable refuses, before anything is written, snapshots whose data is elsewhere.
+// copyable refuses, before anything is written, snapshots whose data cannot be read.
 func (r *Repo) copyable(ctx context.Context, list []repository.SnapshotEntry) error {
 	for _, s := range list {
-		info, err := r.SnapshotInfo(ctx, s.SnapshotID)
-		if err != nil {
-			return err
-		}
-		if info.Shallow() {
-			return fmt.Errorf("snapshot [%s] cannot be copied: %w", s.Name, repository.ErrShallow)
+		if err := r.reachable(ctx, s.SnapshotID, r.Data.SnapshotIndices(s.SnapshotID)); err != nil {
+			return fmt.Errorf("copy: %w", err)
 		}
 	}
 	return nil
@@ -120,6 +116,7 @@ type copier struct {
 	p        *Printer
 	src, dst *Repo
 	entry    repository.SnapshotEntry
+	shallow  bool
 	out      CopiedSnapshot
 	sent     atomic.Int64
 	jobs     []*copyShard
@@ -150,6 +147,10 @@ func (c *copier) run(ctx context.Context) (*CopiedSnapshot, []error, error) {
 		return nil, nil, err
 	}
 	c.out = CopiedSnapshot{Snapshot: info.Name, UUID: info.UUID}
+	if c.shallow = info.Shallow(); c.shallow { // the copy has its data itself
+		whole := false
+		info.ShallowCopy = &whole
+	}
 	n := repository.NewSnapshot{Info: *info, Global: global}
 	for _, ix := range c.src.Data.SnapshotIndices(c.entry.SnapshotID) {
 		f, err := c.plan(ctx, base, ix)
@@ -176,6 +177,9 @@ func (c *copier) plan(ctx context.Context, base *repository.Data, ix repository.
 	if err != nil {
 		return repository.FinalizeIndex{}, err
 	}
+	if c.shallow {
+		meta = meta.WithoutRemoteStore()
+	}
 	f := repository.FinalizeIndex{Index: base.ResolveIndex(ix.Name, 0), Metadata: meta, Generations: make([]string, meta.Shards())}
 	if err := c.dst.PrepareIndex(ctx, base, f.Index, meta.Shards()); err != nil {
 		return f, err
@@ -186,7 +190,7 @@ func (c *copier) plan(ctx context.Context, base *repository.Data, ix repository.
 		if s.from, err = c.src.Shard(ctx, ix.IndexID, n); err != nil {
 			return f, err
 		}
-		s.snap, err = s.from.Snapshot(ctx, c.entry.SnapshotID)
+		s.snap, err = s.from.Files(ctx, c.entry.SnapshotID)
 		var missing *repository.MissingSnapshotError
 		if errors.As(err, &missing) {
 			continue // the snapshot is partial, and so will its copy be

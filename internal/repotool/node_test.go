@@ -101,6 +101,15 @@ func TestRealNode(t *testing.T) {
 	if os.Getenv("VARVE_LONG") != "" {
 		cases = append(cases, single...)
 	}
+	t.Run("shallow", func(t *testing.T) { // the copy of shallow snapshots, on a node that has no remote store
+		n := &realNode{t, n.url}
+		src := fixture(t, "opensearch-2.19/remote")
+		var exp expected
+		oracletest.FixtureExpected(t, "opensearch-2.19/remote", &exp)
+		dir := filepath.Join(base, "shallow")
+		asked[Copied](t, func(p *Printer) error { return Copy(WithRemoteStore(bg, remoteOf(src)), p, "fs:"+src, "fs:"+dir, nil) })
+		compareRestored(t, n, dir, "shallow", exp, Repaired{})
+	})
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			n := &realNode{t, n.url}

@@ -27,13 +27,16 @@ func options(ctx context.Context) repository.Options {
 	if !ok {
 		return repository.Options{}
 	}
-	return repository.Options{RemoteStore: func(ctx context.Context, _ string, _ bool) (blob.Container, error) {
-		c, err := container(ctx, location, false)
-		if err != nil {
-			return nil, fmt.Errorf("open the remote store at %s: %w", location, err)
+	open := func(write bool) repository.RemoteStore {
+		return func(ctx context.Context, _ string, _ bool) (blob.Container, error) {
+			c, err := container(ctx, location, write)
+			if err != nil {
+				return nil, fmt.Errorf("open the remote store at %s: %w", location, err)
+			}
+			return c, nil
 		}
-		return c, nil
-	}}
+	}
+	return repository.Options{RemoteStore: open(false), RemoteLocks: open(true)}
 }
 
 // withHint says what to do where the data of a shallow snapshot is asked for and nobody said where it is.

@@ -20,9 +20,11 @@ const shardParallel = 8
 
 // Usage is what a repository's snapshots and indices take.
 type Usage struct {
-	Blobs     int64           `json:"data_blobs"`
-	Bytes     int64           `json:"data_in_bytes"` // all data files, each counted once
-	Metadata  int64           `json:"metadata_in_bytes"`
+	Blobs    int64 `json:"data_blobs"`
+	Bytes    int64 `json:"data_in_bytes"` // all data files, each counted once
+	Metadata int64 `json:"metadata_in_bytes"`
+	// Remote is data of shallow snapshots, each file counted once. It is known where the remote store was named.
+	Remote    int64           `json:"remote_in_bytes,omitempty"`
 	Snapshots []SnapshotUsage `json:"snapshots"`
 	Indices   []IndexUsage    `json:"indices"`
 	// Together is what deleting the snapshots that were named, all at once, would free.
@@ -35,7 +37,8 @@ type SnapshotUsage struct {
 	Bytes    int64  `json:"size_in_bytes"`   // what a restore would bring
 	Unique   int64  `json:"unique_in_bytes"` // data that no other snapshot has
 	Shared   int64  `json:"shared_in_bytes"`
-	Freed    Freed  `json:"freed"` // by deleting it alone
+	Remote   int64  `json:"remote_in_bytes,omitempty"` // of the size, what lies in a remote store
+	Freed    Freed  `json:"freed"`                     // by deleting it alone
 }
 
 // Freed is what a deletion would free: data, and metadata that only the deleted snapshots have. The lists that are
@@ -55,6 +58,7 @@ type IndexUsage struct {
 	Bytes     int64  `json:"data_in_bytes"`   // each file counted once
 	Shared    int64  `json:"shared_in_bytes"` // of them in more than one snapshot
 	Logical   int64  `json:"size_in_bytes"`   // the sum over its snapshots
+	Remote    int64  `json:"remote_in_bytes,omitempty"`
 }
 
 // usage collects sizes; blobs are sets of snapshots that need them.
@@ -250,12 +254,19 @@ func (u *usage) shard(ctx context.Context, ix repository.IndexEntry, n int, one 
 	}
 	files := map[string]*file{}
 	owners := map[string]bool{}
+	remote := newRemoteUsage()
 	var logical int64
 	for _, uuid := range ix.Snapshots {
 		s := u.r.Data.Snapshots[u.at[uuid]]
 		snap, err := sh.Snapshot(ctx, s.SnapshotID)
 		var missing *repository.MissingSnapshotError
-		if errors.Is(err, repository.ErrShallow) || errors.As(err, &missing) {
+		if errors.As(err, &missing) {
+			continue
+		}
+		if errors.Is(err, repository.ErrShallow) {
+			if err := remote.add(ctx, sh, s.SnapshotID); err != nil {
+				return err
+			}
 			continue
 		}
 		if err != nil {
@@ -273,6 +284,7 @@ func (u *usage) shard(ctx context.Context, ix repository.IndexEntry, n int, one 
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	one.Logical += logical
+	remote.count(u, one, sizes)
 	for uuid := range owners {
 		u.need(sizes["snap-"+uuid+".dat"], 1, map[string]bool{uuid: true}, false)
 	}
@@ -300,9 +312,18 @@ func (u *usage) shard(ctx context.Context, ix repository.IndexEntry, n int, one 
 }
 
 func (u *Usage) print(p *Printer) error {
-	t := p.table("SNAPSHOT", "\tSIZE", "\tUNIQUE", "\tSHARED", "\tDELETING FREES")
+	shallow := slices.ContainsFunc(u.Snapshots, func(s SnapshotUsage) bool { return s.Remote > 0 })
+	heads := []string{"SNAPSHOT", "\tSIZE", "\tUNIQUE", "\tSHARED", "\tDELETING FREES"}
+	if shallow {
+		heads = append(heads, "\tIN REMOTE STORE")
+	}
+	t := p.table(heads...)
 	for _, s := range u.Snapshots {
-		t.row(s.Snapshot, rightBytes(s.Bytes), rightBytes(s.Unique), rightBytes(s.Shared), rightBytes(s.Freed.Bytes))
+		row := []string{s.Snapshot, rightBytes(s.Bytes), rightBytes(s.Unique), rightBytes(s.Shared), rightBytes(s.Freed.Bytes)}
+		if shallow {
+			row = append(row, rightBytes(s.Remote))
+		}
+		t.row(row...)
 	}
 	if err := t.flush(); err != nil {
 		return err
@@ -319,6 +340,16 @@ func (u *Usage) print(p *Printer) error {
 	}
 	if err := p.printf("\n%s of data in %s, %s of metadata\n", settings.FormatBytes(u.Bytes), plural(int(u.Blobs), "blob", "blobs"), settings.FormatBytes(u.Metadata)); err != nil {
 		return err
+	}
+	switch {
+	case u.Remote > 0:
+		if err := p.printf("%s of data in the remote store, which deleting a snapshot only unlocks\n", settings.FormatBytes(u.Remote)); err != nil {
+			return err
+		}
+	case shallow:
+		if err := p.printf("what shallow snapshots share in the remote store is counted with --remote-store LOCATION\n"); err != nil {
+			return err
+		}
 	}
 	if u.Together == nil {
 		return nil

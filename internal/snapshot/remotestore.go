@@ -28,24 +28,42 @@ func (s *Service) remoteSegments(_ context.Context, name string, bucket bool) (b
 	return blob.ReadOnly(o.store), nil
 }
 
-// openBucket opens what the base_path of a repository is relative to.
+// remoteLocks opens the same for releasing the locks of shallow snapshots that are deleted.
+func (s *Service) remoteLocks(_ context.Context, name string, bucket bool) (blob.Container, error) {
+	o, err := s.open(name)
+	if err != nil { // as text: it is not the answer to who deletes from another repository
+		return nil, fmt.Errorf("it cannot be opened here: %v", err) //nolint:errorlint // see above
+	}
+	if readOnly(o.record) {
+		return nil, errors.New("it is registered as read-only here")
+	}
+	if bucket {
+		return s.openAbove(o.record)
+	}
+	return o.store, nil
+}
+
+// openBucket opens, for reading, what the base_path of a repository is relative to.
 func (s *Service) openBucket(rec *state.Repository) (blob.Container, error) {
-	above := *rec
-	above.Settings = rec.Settings.Clone()
-	delete(above.Settings, "base_path")
-	c, err := s.openStore(&above)
+	c, err := s.openAbove(rec)
 	if err != nil {
 		return nil, err
 	}
 	return blob.ReadOnly(c), nil
 }
 
+func (s *Service) openAbove(rec *state.Repository) (blob.Container, error) {
+	above := *rec
+	above.Settings = rec.Settings.Clone()
+	delete(above.Settings, "base_path")
+	return s.openStore(&above)
+}
+
 // checkRemoteStore refuses to restore a shallow snapshot whose data cannot be found, before anything is changed. It looks at the
 // first shard of each index that did not fail.
 func (s *Service) checkRemoteStore(ctx context.Context, repo *repository.Repository, p *restorePlan) error {
 	if p.info.PinnedTimestamp != 0 {
-		return restoreError(p.req, p.entry.UUID, "the snapshot pins a timestamp of the remote store instead of naming files; restoring such snapshots is not built, "+
-			"take one with the repository's setting [shallow_snapshot_v2] off")
+		return restoreError(p.req, p.entry.UUID, "%v", repository.ErrPinned)
 	}
 	if !p.info.Shallow() {
 		return nil

@@ -240,7 +240,7 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := repository.Options{Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments}
+	opts := repository.Options{Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments, RemoteLocks: s.remoteLocks}
 	if s.cfg.RemoteStore != nil {
 		opts.RemoteStore = s.cfg.RemoteStore
 	}

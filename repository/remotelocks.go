@@ -1,0 +1,239 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/varve-search/varve/blob"
+)
+
+// Format: docs/formats/remote-segments.md, "Names".
+
+// held is what a shallow snapshot of a shard keeps in a remote store.
+type held struct {
+	shard   *Shard
+	uuid    string // of the snapshot
+	shallow *ShallowSnapshot
+	locks   *remoteBlobs
+}
+
+// heldBy returns what a shard's reference keeps in the remote store, which must be open to writing.
+func (s *Shard) heldBy(ctx context.Context, id SnapshotID) (*held, error) {
+	shallow, err := s.ShallowSnapshot(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if s.r.opts.RemoteLocks == nil {
+		return nil, s.wrap(&ShallowError{shallow.RemoteRepository}, "snapshot [%s] holds locks in a remote store, and nothing can be written there from here", id)
+	}
+	h := &held{shard: s, uuid: id.UUID, shallow: shallow}
+	path, err := shallow.remotePath(s.ID, remoteLocks)
+	if err == nil {
+		var root blob.Container
+		if root, err = s.r.opts.RemoteLocks(ctx, shallow.RemoteRepository, shallow.PathType == pathHashedPrefix); err == nil {
+			h.locks = &remoteBlobs{path: path}
+			h.locks.c, err = root.Container(path)
+		}
+	}
+	if err != nil {
+		return nil, s.wrap(err, "snapshot [%s] holds locks in the remote store of repository [%s]", id, shallow.RemoteRepository)
+	}
+	return h, nil
+}
+
+// release removes the lock. Where it is gone already nothing is left to do.
+func (h *held) release(ctx context.Context) error {
+	prefix, err := h.shallow.metadataPrefix()
+	if err != nil {
+		return err
+	}
+	var names []string
+	if err := h.locks.c.List(ctx, prefix, func(i blob.Info) error {
+		if _, owner := parseRemoteLock(i.Name); owner == h.uuid {
+			names = append(names, i.Name)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return h.locks.c.DeleteBatch(ctx, names)
+}
+
+// hold notes a reference to a remote store that is to be deleted when its lock is released.
+func (d *doomed) hold(h *held) {
+	d.mu.Lock()
+	d.held = append(d.held, h)
+	d.mu.Unlock()
+}
+
+// holds tells whether a path is, or lies in, a tree.
+func (t doomedTree) holds(path string) bool {
+	return path == t.path || strings.HasPrefix(path, t.path+"/")
+}
+
+// inTree tells whether a shard goes with a whole tree.
+func (d *doomed) inTree(path string) bool {
+	for _, t := range d.trees {
+		if t.holds(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// releaseAll releases locks, and then dooms the references. Where a lock cannot be released the reference stays, with all that
+// would go with it, as in OpenSearch: a clean-up finds it again. It must not run beside anything that adds to d.
+func (d *doomed) releaseAll(ctx context.Context, parallel int, res *Result) {
+	var g errgroup.Group
+	g.SetLimit(max(parallel, 1))
+	var mu sync.Mutex
+	stuck := map[*held]bool{}
+	for _, h := range d.held {
+		g.Go(func() error {
+			if err := h.release(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				stuck[h] = true
+				res.Warnings = append(res.Warnings, h.shard.wrap(err, "the lock of snapshot [%s] in the remote store of repository [%s] stays, with the reference to it", h.uuid, h.shallow.RemoteRepository))
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // failures are warnings
+	for _, h := range d.held {
+		switch {
+		case stuck[h]:
+			kept := d.trees[:0]
+			for _, t := range d.trees {
+				if !t.holds(h.shard.path) {
+					kept = append(kept, t)
+				}
+			}
+			d.trees = kept
+		case !d.inTree(h.shard.path):
+			d.add(h.shard.c, h.shard.path, []blob.Info{{Name: shallowName(h.uuid)}}, false)
+		}
+	}
+}
+
+// shallowLocks dooms the references of snapshots that are deleted, and refuses what cannot be deleted from here. The info of a
+// snapshot may be damaged: then its shards tell whether it is shallow.
+func (r *Repository) shallowLocks(ctx context.Context, base *Data, ids []SnapshotID, d *doomed) error {
+	for _, id := range ids {
+		info, err := r.SnapshotInfo(ctx, id)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return err
+		case err == nil && !info.Shallow():
+			continue
+		case err == nil && info.PinnedTimestamp != 0:
+			return fmt.Errorf("%w: snapshot [%s] pins a timestamp there, which nothing here can release; delete it with the cluster that took it", ErrShallow, id)
+		}
+		for _, i := range base.SnapshotIndices(id) {
+			shards, err := r.shardFolders(ctx, i.IndexID, len(i.Generations)) // real nodes forget generations where all snapshots are shallow
+			if err != nil {
+				return err
+			}
+			if err := r.locksInIndex(ctx, i, shards, id, d); err != nil {
+				return fmt.Errorf("snapshot [%s]; register that repository here without [readonly], or delete the snapshot with the cluster that took it: %w", id, err)
+			}
+		}
+	}
+	return nil
+}
+
+// shardFolders returns how many shards of an index may have a folder, which is at least so many.
+func (r *Repository) shardFolders(ctx context.Context, i IndexID, least int) (int, error) {
+	if i.ShardPathType != pathFixed {
+		recorded, err := r.recordedPaths(ctx, i)
+		return max(least, len(recorded)), err
+	}
+	c, _, err := r.indexContainer(i)
+	if err != nil {
+		return 0, err
+	}
+	err = c.Children(ctx, func(name string) error {
+		if n, err := strconv.Atoi(name); err == nil && n >= least && n < maxShards && strconv.Itoa(n) == name {
+			least = n + 1
+		}
+		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("list index [%s]: %w", i, err)
+	}
+	return least, err
+}
+
+func (r *Repository) locksInIndex(ctx context.Context, i IndexEntry, shards int, id SnapshotID, d *doomed) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.opts.Parallel)
+	for n := range shards {
+		g.Go(func() error {
+			s, err := r.Shard(gctx, i.IndexID, n)
+			if err != nil {
+				return err
+			}
+			h, err := s.heldBy(gctx, id)
+			if err != nil && blob.KindOf(err) == blob.KindNotFound && !errors.Is(err, ErrShallow) {
+				return nil // the shard failed, or its data is in the repository
+			}
+			if err == nil {
+				d.hold(h)
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// staleIndexLocks is staleLocks for all shards of an index that the root does not have. It tells whether none was kept.
+func (r *Repository) staleIndexLocks(ctx context.Context, i IndexID, d *doomed, report *CleanupReport) (bool, error) {
+	shards, err := r.shardFolders(ctx, i, 0)
+	if err != nil {
+		return false, err
+	}
+	before := len(report.Kept)
+	for n := range shards {
+		s, err := r.Shard(ctx, i, n)
+		if err != nil {
+			return false, err
+		}
+		listed, err := blob.Names(ctx, s.c, "shallow-snap-")
+		if err != nil {
+			return false, s.wrap(err, "list")
+		}
+		if err := s.staleLocks(ctx, listed, nil, d, func(err error) error {
+			report.Kept = append(report.Kept, err)
+			return ctx.Err()
+		}); err != nil {
+			return false, err
+		}
+	}
+	return len(report.Kept) == before, nil
+}
+
+// staleLocks dooms the references of a shard to snapshots that are not alive. What cannot be opened is kept.
+func (s *Shard) staleLocks(ctx context.Context, listed map[string]int64, alive map[string]bool, d *doomed, keep func(error) error) error {
+	for name := range listed {
+		uuid, ok := datUUID(name, "shallow-snap-")
+		if !ok || alive[uuid] {
+			continue
+		}
+		h, err := s.heldBy(ctx, SnapshotID{Name: uuid, UUID: uuid})
+		if err == nil {
+			d.hold(h)
+		} else if err := keep(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
