@@ -16,27 +16,39 @@ import (
 // them is cancelled by it.
 func (n *Node) DeleteIndices(ctx context.Context, names []string) error {
 	return n.store.Update(ctx, func(tx *state.Tx) error {
+		lookup := tx.Names()
 		for _, name := range names {
-			ix := tx.Index(name)
-			if ix == nil {
-				return apierr.IndexNotFound(name)
+			if err := leaveStream(tx, lookup, name); err != nil {
+				return err
 			}
-			for _, job := range tx.SnapshotJobs() {
-				if job.State != "STARTED" && job.State != "INIT" || job.Partial {
-					continue
-				}
-				if slices.ContainsFunc(job.Indices, func(s state.SnapshotIndex) bool { return s.UUID == ix.UUID }) {
-					return apierr.New(400, "snapshot_in_progress_exception",
-						"Cannot delete indices that are being snapshotted: [[%s/%s]]. Try again after snapshot finishes or cancel the currently running snapshot.", ix.Name, ix.UUID)
-				}
+			if err := deleteIndex(tx, name); err != nil {
+				return err
 			}
-			for _, r := range tx.Shards(ix.UUID) {
-				tx.Delete(r)
-			}
-			tx.Delete(ix)
 		}
 		return nil
 	})
+}
+
+// deleteIndex removes an index and its routing.
+func deleteIndex(tx *state.Tx, name string) error {
+	ix := tx.Index(name)
+	if ix == nil {
+		return apierr.IndexNotFound(name)
+	}
+	for _, job := range tx.SnapshotJobs() {
+		if job.State != "STARTED" && job.State != "INIT" || job.Partial {
+			continue
+		}
+		if slices.ContainsFunc(job.Indices, func(s state.SnapshotIndex) bool { return s.UUID == ix.UUID }) {
+			return apierr.New(400, "snapshot_in_progress_exception",
+				"Cannot delete indices that are being snapshotted: [[%s/%s]]. Try again after snapshot finishes or cancel the currently running snapshot.", ix.Name, ix.UUID)
+		}
+	}
+	for _, r := range tx.Shards(ix.UUID) {
+		tx.Delete(r)
+	}
+	tx.Delete(ix)
+	return nil
 }
 
 // edit changes the metadata of indices in one step. Versions are fn's to raise.
@@ -60,6 +72,9 @@ func (n *Node) edit(ctx context.Context, names []string, fn func(tx *state.Tx, i
 
 // CloseIndices closes indices: their shards are committed and closed, and nothing is served from them.
 func (n *Node) CloseIndices(ctx context.Context, names []string) error {
+	if err := refuseWriteIndices(n.store.View(), names, "close"); err != nil {
+		return err
+	}
 	return n.edit(ctx, names, func(tx *state.Tx, ix *state.Index) error {
 		for _, job := range tx.SnapshotJobs() {
 			if (job.State == "STARTED" || job.State == "INIT") && !job.Partial &&
@@ -235,67 +250,67 @@ func AliasesMissing(names ...string) error {
 
 // UpdateAliases applies all actions in one step, or none.
 func (n *Node) UpdateAliases(ctx context.Context, actions []AliasAction) error {
-	return n.store.Update(ctx, func(tx *state.Tx) error {
-		changed := map[string]*state.Index{}
-		get := func(name string) (*state.Index, error) {
-			if ix := changed[name]; ix != nil {
-				return ix, nil
-			}
-			ix := tx.Index(name)
-			if ix == nil {
-				return nil, apierr.IndexNotFound(name)
-			}
-			c := ix.Clone()
-			if c.Aliases == nil {
-				c.Aliases = map[string]state.Alias{}
-			}
-			c.Version++
-			c.AliasesVersion++
-			changed[name] = c
-			return c, nil
+	return n.store.Update(ctx, func(tx *state.Tx) error { return applyAliases(tx, actions) })
+}
+
+func applyAliases(tx *state.Tx, actions []AliasAction) error {
+	changed := map[string]*state.Index{}
+	get := func(name string) (*state.Index, error) {
+		if ix := changed[name]; ix != nil {
+			return ix, nil
 		}
-		for _, a := range actions {
-			if !a.RemoveIndex {
-				continue
-			}
-			ix := tx.Index(a.Index)
-			if ix == nil {
-				return apierr.IndexNotFound(a.Index)
-			}
-			for _, r := range tx.Shards(ix.UUID) {
-				tx.Delete(r)
-			}
-			tx.Delete(ix)
-			delete(changed, a.Index)
+		ix := tx.Index(name)
+		if ix == nil {
+			return nil, apierr.IndexNotFound(name)
 		}
-		for _, a := range actions {
-			if a.RemoveIndex {
-				continue
-			}
-			ix, err := get(a.Index)
-			if err != nil {
-				return err
-			}
-			if a.Remove {
-				if _, ok := ix.Aliases[a.Alias]; !ok && a.MustExist {
-					return AliasesMissing(a.Alias)
-				}
-				delete(ix.Aliases, a.Alias)
-				continue
-			}
-			if err := checkAlias(tx.View, ix.Name, a.Alias); err != nil {
-				return err
-			}
-			ix.Aliases[a.Alias] = a.Settings
+		c := ix.Clone()
+		if c.Aliases == nil {
+			c.Aliases = map[string]state.Alias{}
 		}
-		for _, ix := range changed {
-			tx.Put(ix)
+		c.Version++
+		c.AliasesVersion++
+		changed[name] = c
+		return c, nil
+	}
+	for _, a := range actions {
+		if !a.RemoveIndex {
+			continue
 		}
-		for _, ix := range changed {
-			if err := checkWriteAliases(tx.View, ix); err != nil {
-				return err
+		if err := leaveStream(tx, tx.Names(), a.Index); err != nil {
+			return err
+		}
+		if err := deleteIndex(tx, a.Index); err != nil {
+			return err
+		}
+		delete(changed, a.Index)
+	}
+	for _, a := range actions {
+		if a.RemoveIndex {
+			continue
+		}
+		ix, err := get(a.Index)
+		if err != nil {
+			return err
+		}
+		if a.Remove {
+			if _, ok := ix.Aliases[a.Alias]; !ok && a.MustExist {
+				return AliasesMissing(a.Alias)
 			}
+			delete(ix.Aliases, a.Alias)
+			continue
 		}
-		return nil
-	})
+		if err := checkAlias(tx.View, ix, a.Alias); err != nil {
+			return err
+		}
+		ix.Aliases[a.Alias] = a.Settings
+	}
+	for _, ix := range changed {
+		tx.Put(ix)
+	}
+	for _, ix := range changed {
+		if err := checkWriteAliases(tx.View, ix); err != nil {
+			return err
+		}
+	}
+	return CheckStreams(tx.View)
 }

@@ -22,6 +22,8 @@ type CreateRequest struct {
 	Settings     settings.Settings // normalised: with "index."
 	Mapping      json.RawMessage   // the object with "properties", or nil
 	Aliases      map[string]state.Alias
+	// Stream is the data stream that the index is to be behind, by whose name templates are found; "" for none.
+	Stream string
 	// WaitFor is how many active copies of each shard to wait for: 1 is the primary; 0 none.
 	WaitFor int
 	Timeout time.Duration
@@ -50,16 +52,8 @@ func (n *Node) CreateIndex(ctx context.Context, req CreateRequest) (*CreateResul
 	if err := checkNewIndexName(n.store.View(), req.Name); err != nil {
 		return nil, err
 	}
-	if req.Settings.GetOr("index.store.type", "") == "remote_snapshot" {
-		return nil, apierr.IllegalArgument(`cannot create index with index setting "index.store.type" set to "remote_snapshot". Store type can be set to "remote_snapshot" only when restoring a remote snapshot by using "storage_type": "remote_snapshot"`)
-	}
-	if err := settings.Index.Validate(req.Settings); err != nil {
-		return nil, illegal(err)
-	}
-	for _, k := range req.Settings.Keys() {
-		if settings.Index.IsPrivate(k) {
-			return nil, apierr.New(400, "validation_exception", "Validation Failed: 1: private index setting [%s] can not be set explicitly;", k)
-		}
+	if err := checkNewSettings(req.Settings); err != nil {
+		return nil, err
 	}
 	var made *state.Index
 	err := n.store.Update(ctx, func(tx *state.Tx) error {
@@ -72,11 +66,8 @@ func (n *Node) CreateIndex(ctx context.Context, req CreateRequest) (*CreateResul
 			return err
 		}
 		made = ix
-		tx.Put(ix)
-		for id := range ix.NumberOfShards {
-			tx.Put(NewRouting(ix, id, &state.RecoverySource{Type: state.RecoverEmptyStore}, "INDEX_CREATED", n.store.NodeID()))
-		}
-		return nil
+		n.putIndex(tx, ix)
+		return CheckStreams(tx.View)
 	})
 	if err != nil {
 		return nil, err
@@ -89,6 +80,30 @@ func (n *Node) CreateIndex(ctx context.Context, req CreateRequest) (*CreateResul
 		return activeCopies(v, made.UUID, req.WaitFor)
 	})
 	return res, err
+}
+
+// checkNewSettings refuses settings with which no index can be made.
+func checkNewSettings(set settings.Settings) error {
+	if set.GetOr("index.store.type", "") == "remote_snapshot" {
+		return apierr.IllegalArgument(`cannot create index with index setting "index.store.type" set to "remote_snapshot". Store type can be set to "remote_snapshot" only when restoring a remote snapshot by using "storage_type": "remote_snapshot"`)
+	}
+	if err := settings.Index.Validate(set); err != nil {
+		return illegal(err)
+	}
+	for _, k := range set.Keys() {
+		if settings.Index.IsPrivate(k) {
+			return apierr.New(400, "validation_exception", "Validation Failed: 1: private index setting [%s] can not be set explicitly;", k)
+		}
+	}
+	return nil
+}
+
+// putIndex writes a new index and gives its shards to this node.
+func (n *Node) putIndex(tx *state.Tx, ix *state.Index) {
+	tx.Put(ix)
+	for id := range ix.NumberOfShards {
+		tx.Put(NewRouting(ix, id, &state.RecoverySource{Type: state.RecoverEmptyStore}, "INDEX_CREATED", n.store.NodeID()))
+	}
 }
 
 // NewRouting is the routing of a shard whose primary goes to a node at once.
@@ -124,6 +139,9 @@ func activeCopies(v *state.View, uuid string, want int) bool {
 func (n *Node) buildIndex(v *state.View, req CreateRequest) (*state.Index, error) {
 	if err := checkNewIndexName(v, req.Name); err != nil {
 		return nil, err
+	}
+	if v.DataStream(req.Name) != nil {
+		return nil, duplicate("data stream [%s] conflicts with index", req.Name)
 	}
 	shards, err := req.Settings.Int("index.number_of_shards", 1)
 	if err != nil {
@@ -169,7 +187,7 @@ func (n *Node) buildIndex(v *state.View, req CreateRequest) (*state.Index, error
 	}
 	ix.Aliases = map[string]state.Alias{}
 	for name, a := range req.Aliases {
-		if err := checkAlias(v, ix.Name, name); err != nil {
+		if err := checkAlias(v, ix, name); err != nil {
 			return nil, err
 		}
 		ix.Aliases[name] = a
@@ -186,7 +204,8 @@ func illegal(err error) error {
 }
 
 // checkAlias refuses names that an alias may not have.
-func checkAlias(v *state.View, index, name string) error {
+func checkAlias(v *state.View, ix *state.Index, name string) error {
+	index := ix.Name
 	if err := checkName(name, false); err != nil {
 		e := apierr.As(err)
 		return apierr.New(400, "invalid_alias_name_exception", "Invalid alias name [%s]: %s", name, trimInvalid(e.Reason, name)).With("index", index)
@@ -194,6 +213,9 @@ func checkAlias(v *state.View, index, name string) error {
 	if v.Index(name) != nil || name == index {
 		return apierr.New(400, "invalid_alias_name_exception", "Invalid alias name [%s]: an index or data stream exists with the same name as the alias", name).
 			With("index", index).With("index_uuid", "_na_")
+	}
+	if v.DataStream(name) != nil {
+		return duplicate("%s (alias of [%s/%s]) conflicts with data stream", name, ix.Name, ix.UUID)
 	}
 	return nil
 }

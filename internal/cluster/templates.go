@@ -85,6 +85,8 @@ type TemplateResult struct {
 	Mappings []json.RawMessage // the least important first
 	Aliases  map[string]state.Alias
 	Names    []string // of the templates, for messages
+	// Timestamp is the field that orders the data streams that the template makes; "" where it makes plain indices.
+	Timestamp string
 }
 
 // ResolveTemplates finds the templates for a new index and joins them: the composable one of the highest
@@ -128,6 +130,7 @@ func priority(t *Template) int64 {
 func ComposeTemplate(v *state.View, name string, t *Template) (*TemplateResult, error) {
 	res := newTemplateResult()
 	res.Names = []string{name}
+	res.Timestamp, _ = t.TimestampField()
 	for _, c := range t.ComposedOf {
 		rec := v.ComponentTemplate(c)
 		if rec == nil {
@@ -162,22 +165,33 @@ func (res *TemplateResult) add(t *Template, replaceAliases bool) {
 	}
 }
 
-func legacyTemplates(v *state.View, index string, hidden bool) (*TemplateResult, error) {
-	type found struct {
-		name string
-		t    *Template
-	}
-	var list []found
+// namedTemplate is a template with its name.
+type namedTemplate struct {
+	name string
+	t    *Template
+}
+
+// matchingLegacy returns the old-style templates for an index, by order.
+func matchingLegacy(v *state.View, index string, hidden bool) ([]namedTemplate, error) {
+	var list []namedTemplate
 	for _, rec := range v.LegacyTemplates() {
 		t, err := ParseTemplate(rec.Body)
 		if err != nil {
 			return nil, fmt.Errorf("template [%s]: %w", rec.Name, err)
 		}
 		if t.Matches(index) && !(hidden && slices.Contains(t.IndexPatterns, "*")) {
-			list = append(list, found{rec.Name, t})
+			list = append(list, namedTemplate{rec.Name, t})
 		}
 	}
-	slices.SortStableFunc(list, func(a, b found) int { return cmp.Compare(a.t.Order, b.t.Order) })
+	slices.SortStableFunc(list, func(a, b namedTemplate) int { return cmp.Compare(a.t.Order, b.t.Order) })
+	return list, nil
+}
+
+func legacyTemplates(v *state.View, index string, hidden bool) (*TemplateResult, error) {
+	list, err := matchingLegacy(v, index, hidden)
+	if err != nil {
+		return nil, err
+	}
 	res := newTemplateResult()
 	for _, f := range list {
 		res.Names = append(res.Names, f.name)
@@ -189,10 +203,21 @@ func legacyTemplates(v *state.View, index string, hidden bool) (*TemplateResult,
 // WithTemplates completes a request for a new index by what the templates for its name say. What the request says
 // wins; a null in its settings takes away what a template sets.
 func WithTemplates(v *state.View, req CreateRequest) (CreateRequest, error) {
-	hidden := req.Settings.GetOr("index.hidden", "false") == "true"
-	res, err := ResolveTemplates(v, req.Name, hidden)
+	name, hidden := req.Name, req.Settings.GetOr("index.hidden", "false") == "true"
+	if req.Stream != "" {
+		name, hidden = req.Stream, false
+	}
+	res, err := ResolveTemplates(v, name, hidden)
 	if err != nil {
 		return req, err
+	}
+	if req.Stream == "" && res.Timestamp != "" {
+		return req, streamsOnly(req.Name, res.Names[0])
+	}
+	if req.Stream != "" {
+		if res.Mappings, err = StreamMappings(res.Timestamp, res.Mappings); err != nil {
+			return req, err
+		}
 	}
 	req.Settings = res.Settings.Apply(req.Settings)
 	raws := res.Mappings
@@ -225,8 +250,10 @@ func (n *Node) AutoCreate(ctx context.Context, name string) (*CreateResult, erro
 	}
 	if _, t, err := FindIndexTemplate(v, name, false); err != nil {
 		return nil, err
-	} else if t != nil && len(t.DataStream) > 0 && string(t.DataStream) != "null" {
-		return nil, apierr.NotImplemented("index [%s] would be a data stream, which this server does not have", name)
+	} else if t != nil {
+		if _, stream := t.TimestampField(); stream {
+			return n.CreateDataStream(ctx, name, 30*time.Second)
+		}
 	}
 	req := CreateRequest{Name: name, Settings: settings.Settings{}, WaitFor: 1, Timeout: 30 * time.Second}
 	res, err := n.CreateIndex(ctx, req)

@@ -96,10 +96,14 @@ func (s *Service) Bulk(ctx context.Context, items []Item, refresh Refresh) []Ite
 	results := make([]ItemResult, len(items))
 	groups := map[target][]int{}
 	var order []target
+	names := newBulkNames(items)
 	for i := range items {
 		it := &items[i]
 		results[i].Type, results[i].Index, results[i].ID = it.Type, it.Index, it.ID
-		t, err := s.resolve(ctx, it, &results[i])
+		if ix, ok := names.written[it.Index]; ok {
+			results[i].Index = ix
+		}
+		t, err := s.resolve(ctx, it, &results[i], names)
 		if err != nil {
 			results[i].Err = err
 			continue
@@ -122,13 +126,20 @@ func (s *Service) Bulk(ctx context.Context, items []Item, refresh Refresh) []Ite
 }
 
 // resolve finds index and shard of an operation, and gives it an id if it has none.
-func (s *Service) resolve(ctx context.Context, it *Item, r *ItemResult) (target, error) {
-	ix, routing, err := s.writeIndex(ctx, it.Index, it.Routing, it.RequireAlias)
+func (s *Service) resolve(ctx context.Context, it *Item, r *ItemResult, names bulkNames) (target, error) {
+	to, err := s.writeIndex(ctx, it, names)
 	if err != nil {
 		return target{}, err
 	}
-	it.Routing = routing
+	ix, routing := to.ix, to.routing
 	r.Index, r.UUID, r.Shards = ix.Name, ix.UUID, 1+ix.NumberOfReplicas
+	if to.view.Names().HasStream(to.name) {
+		names.written[it.Index] = ix.Name
+	}
+	if err := appendOnly(to.view.Names(), it, to.name, ix); err != nil {
+		return target{}, err
+	}
+	it.Routing = routing
 	if it.Check != nil {
 		if err := it.Check(ix); err != nil {
 			return target{}, err

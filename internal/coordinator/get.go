@@ -40,7 +40,7 @@ type GetResult struct {
 // readIndex returns the one index that a name stands for, and the routing that an alias asks for.
 func (s *Service) readIndex(name, routing string) (*state.Index, string, error) {
 	v := s.store.View()
-	concrete, err := v.Names().Indices(wildcard.Options{ForbidMultiIndexAliases: true, ForbidClosed: true}, name)
+	concrete, err := v.Names().Indices(wildcard.Options{ForbidMultiIndexAliases: true, ForbidClosed: true, ExcludeStreams: true}, name)
 	if err != nil {
 		return nil, "", err
 	}

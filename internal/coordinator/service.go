@@ -57,43 +57,60 @@ func (s *idSource) next() string {
 	return base64.RawURLEncoding.EncodeToString(b[:15])
 }
 
-// writeIndex returns the index that takes a write to a name, making it if need be, and the routing that an alias asks for.
-func (s *Service) writeIndex(ctx context.Context, name, routing string, requireAlias bool) (*state.Index, string, error) {
-	resolved, err := wildcard.DateMath(name, time.Now())
+// writeTarget is where a write goes.
+type writeTarget struct {
+	name    string       // that the operation names, without date math
+	ix      *state.Index // that takes the write
+	routing string       // that an alias asks for
+	view    *state.View
+}
+
+// writeIndex returns the index that takes an operation, making it if need be.
+func (s *Service) writeIndex(ctx context.Context, it *Item, names bulkNames) (*writeTarget, error) {
+	name, err := wildcard.DateMath(it.Index, time.Now())
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	v := s.store.View()
-	if requireAlias && !v.Names().HasAlias(resolved) {
-		return nil, "", apierr.New(404, "index_not_found_exception", "no such index [%s] and [require_alias] request flag is [true] and [%s] is not an alias", resolved, resolved).
-			With("index", resolved).With("index_uuid", "_na_")
+	lookup := v.Names()
+	if it.RequireAlias && !lookup.HasAlias(name) {
+		return nil, apierr.New(404, "index_not_found_exception", "no such index [%s] and [require_alias] request flag is [true] and [%s] is not an alias", name, name).
+			With("index", name).With("index_uuid", "_na_")
 	}
-	if !v.Names().HasIndex(resolved) && !v.Names().HasAlias(resolved) {
+	if !lookup.HasIndex(name) && !lookup.HasAlias(name) && !lookup.HasStream(name) {
 		if s.AutoCreate == nil {
-			return nil, "", apierr.IndexNotFound(resolved)
+			return nil, apierr.IndexNotFound(name)
 		}
-		if err := s.AutoCreate(ctx, resolved); err != nil && !apierr.Is(err, "resource_already_exists_exception") {
-			return nil, "", err
+		if err := autoCreates(v, it, name, names); err != nil {
+			return nil, err
+		}
+		if err := s.AutoCreate(ctx, name); err != nil && !apierr.Is(err, "resource_already_exists_exception") {
+			return nil, err
 		}
 		v = s.store.View()
+		lookup = v.Names()
 	}
-	concrete, err := v.Names().WriteIndex(wildcard.SingleIndex, resolved)
+	if lookup.HasStream(name) && it.Type != OpCreate {
+		return nil, cluster.OnlyCreates()
+	}
+	concrete, err := lookup.WriteIndex(wildcard.SingleIndex, name)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	ix := v.Index(concrete)
 	if ix == nil {
-		return nil, "", apierr.IndexNotFound(concrete)
+		return nil, apierr.IndexNotFound(concrete)
 	}
 	if ix.State == state.IndexClosed {
-		return nil, "", apierr.IndexClosed(ix.Name, ix.UUID)
+		return nil, apierr.IndexClosed(ix.Name, ix.UUID)
 	}
-	if a, ok := ix.Aliases[resolved]; ok && a.IndexRouting != "" {
-		if routing != "" && routing != a.IndexRouting {
-			return nil, "", apierr.IllegalArgument("Alias [%s] has index routing associated with it [%s], and was provided with routing value [%s], rejecting operation",
-				resolved, a.IndexRouting, routing)
+	t := &writeTarget{name: name, ix: ix, routing: it.Routing, view: v}
+	if a, ok := ix.Aliases[name]; ok && a.IndexRouting != "" {
+		if t.routing != "" && t.routing != a.IndexRouting {
+			return nil, apierr.IllegalArgument("Alias [%s] has index routing associated with it [%s], and was provided with routing value [%s], rejecting operation",
+				name, a.IndexRouting, t.routing)
 		}
-		routing = a.IndexRouting
+		t.routing = a.IndexRouting
 	}
-	return ix, routing, nil
+	return t, nil
 }

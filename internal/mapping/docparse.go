@@ -106,6 +106,9 @@ func (d *docParser) readDocument() error {
 		return apierr.IllegalArgument("Malformed content, found extra data after parsing: %s", p.kind)
 	}
 	d.root.flush()
+	if err := d.m.metadata.timestamp.check(d.root.doc); err != nil {
+		return err
+	}
 	names := make([]string, 0, len(d.ignoredNames))
 	for n := range d.ignoredNames {
 		names = append(names, n)

@@ -19,7 +19,7 @@ type metadata struct {
 	routingRequired bool
 	routingGiven    bool
 	fieldNames      explicit
-	dataStream      *xcontent.Object // _data_stream_timestamp, kept verbatim
+	timestamp       streamTimestamp
 	recovery        []xcontent.Member
 }
 
@@ -62,6 +62,7 @@ func (md *metadata) parse(key string, v any, lenient bool) (bool, error) {
 			md.fieldNames.given = true
 			md.fieldNames.value, err = nodeBool(m.Value)
 		case key == "_data_stream_timestamp":
+			err = md.timestamp.set(m.Key, m.Value)
 		default:
 			err = apierr.MapperParsing("unknown parameter [%s] on mapper [%s] of type [null]", m.Key, key)
 		}
@@ -70,7 +71,7 @@ func (md *metadata) parse(key string, v any, lenient bool) (bool, error) {
 		}
 	}
 	if key == "_data_stream_timestamp" {
-		md.dataStream = o
+		md.timestamp.given = true
 	}
 	return true, nil
 }
@@ -119,8 +120,14 @@ func (md metadata) merge(update metadata, reason mergeReason) (metadata, error) 
 	if update.fieldNames.given {
 		md.fieldNames = update.fieldNames
 	}
-	if update.dataStream != nil {
-		md.dataStream = update.dataStream
+	if update.timestamp.given {
+		if reason == mergeUpdate {
+			conflicts = md.timestamp.conflicts(update.timestamp)
+			if err := failed("_data_stream_timestamp"); err != nil {
+				return md, err
+			}
+		}
+		md.timestamp = update.timestamp
 	}
 	if update.recovery != nil {
 		md.recovery = update.recovery
@@ -138,9 +145,7 @@ func javaList(list []string) string {
 
 // render prints the metadata fields that differ from their defaults.
 func (md metadata) render(o *xcontent.Object) {
-	if md.dataStream != nil {
-		o.Add("_data_stream_timestamp", md.dataStream)
-	}
+	md.timestamp.render(o)
 	if md.fieldNames.given {
 		o.Add("_field_names", xcontent.Obj("enabled", md.fieldNames.value))
 	}

@@ -195,7 +195,7 @@ func (a *API) getAliases(r *Request) (*Response, error) {
 	if err := a.managerTimeout(r); err != nil {
 		return nil, err
 	}
-	list, err := a.indices(r, strictExpandHidden)
+	list, err := a.indices(r, strictExpandHidden.WithoutStreams())
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func missingAliases(patterns []string, returned map[string]bool) []string {
 
 func (a *API) aliasExists(r *Request) (*Response, error) {
 	r.Ignore("local")
-	o, err := indicesOptions(r, strictExpandHidden)
+	o, err := indicesOptions(r, strictExpandHidden.WithoutStreams())
 	if err != nil {
 		return nil, err
 	}
@@ -420,7 +420,7 @@ func readAliasAction(v any) (*aliasAction, error) {
 // applyAliases resolves names and applies all actions in one step.
 func (a *API) applyAliases(r *Request, actions []aliasAction) (*Response, error) {
 	v := a.view()
-	opts := wildcard.Options{ExpandOpen: true, IgnoreAliases: true}
+	opts := wildcard.Options{ExpandOpen: true, IgnoreAliases: true, ExcludeStreams: true}
 	var list []cluster.AliasAction
 	var asked []string
 	onlyRemoves, lenient := true, false
@@ -431,6 +431,12 @@ func (a *API) applyAliases(r *Request, actions []aliasAction) (*Response, error)
 		indices, err := concreteIn(v, opts, strings.Join(act.indices, ","))
 		if err != nil {
 			return nil, err
+		}
+		for _, ix := range indices {
+			if stream := v.Names().StreamOf(ix.Name); stream != "" {
+				return nil, apierr.IllegalArgument("The provided expressions [%s] match a backing index belonging to data stream [%s]. Data streams and their backing indices don't support aliases.",
+					strings.Join(act.indices, ","), stream)
+			}
 		}
 		onlyRemoves = onlyRemoves && act.kind == "remove"
 		lenient = lenient || act.mustExist != nil && !*act.mustExist

@@ -100,7 +100,7 @@ func (a *API) analyze(r *Request) (*Response, error) {
 	}
 	var ofField *analysis.Analyzer
 	if r.Param("index") != "" {
-		list, err := a.concrete(wildcard.SingleIndex, r.Param("index"))
+		list, err := a.concrete(wildcard.SingleIndex.WithoutStreams(), r.Param("index"))
 		if err != nil {
 			return nil, err
 		}

@@ -41,6 +41,8 @@ func NewRouter(s Services) *Router {
 	a.routeDocuments(rt)
 	a.routeSearch(rt)
 	a.routeIndices(rt)
+	a.routeDataStreams(rt)
+	a.routeRollover(rt)
 	a.routeIndexSettings(rt)
 	a.routeMappings(rt)
 	a.routeAliases(rt)

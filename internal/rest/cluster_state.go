@@ -72,11 +72,12 @@ func (a *API) clusterState(r *Request) (*Response, error) {
 		return nil, err
 	}
 	out := xcontent.Obj("cluster_name", a.clusterName(), "cluster_uuid", a.clusterUUID())
-	a.stateSections(out, v, list, w, flat)
+	a.stateSections(out, v, list, w, flat, r.Has("indices"))
 	return OK(out)
 }
 
-func (a *API) stateSections(out *xcontent.Object, v *state.View, list []*state.Index, w wanted, flat bool) {
+// stateSections renders what was asked for; some means that it is about some indices only.
+func (a *API) stateSections(out *xcontent.Object, v *state.View, list []*state.Index, w wanted, flat, some bool) {
 	if w.has("version") {
 		out.Add("version", v.Version).Add("state_uuid", a.clusterUUID()+"-"+strconv.FormatInt(v.Revision, 36))
 	}
@@ -96,7 +97,7 @@ func (a *API) stateSections(out *xcontent.Object, v *state.View, list []*state.I
 		out.Add("nodes", nodes)
 	}
 	if w.has("metadata") {
-		out.Add("metadata", a.metadataObject(v, list, flat))
+		out.Add("metadata", a.metadataObject(v, list, flat, !some))
 	}
 	if w.has("routing_table") {
 		indices := &xcontent.Object{}
@@ -219,7 +220,8 @@ func unassignedObject(u *state.Unassigned, statusKey string) *xcontent.Object {
 	return o.Add(statusKey, status)
 }
 
-func (a *API) metadataObject(v *state.View, list []*state.Index, flat bool) *xcontent.Object {
+// metadataObject renders the metadata with the indices of a list; data streams only where all is asked for.
+func (a *API) metadataObject(v *state.View, list []*state.Index, flat, all bool) *xcontent.Object {
 	o := xcontent.Obj("cluster_uuid", a.clusterUUID(), "cluster_uuid_committed", true)
 	members := []string{}
 	for _, n := range v.Nodes() {
@@ -257,6 +259,13 @@ func (a *API) metadataObject(v *state.View, list []*state.Index, flat bool) *xco
 		ns, bs = append(ns, t.Name), append(bs, t.Body)
 	}
 	named("component_template", ns, bs)
+	if streams := v.DataStreams(); len(streams) > 0 && all {
+		list := &xcontent.Object{}
+		for _, s := range streams {
+			list.Add(s.Name, dataStreamObject(s))
+		}
+		o.Add("data_stream", xcontent.Obj("data_stream", list))
+	}
 	if repos := v.Repositories(); len(repos) > 0 {
 		list := &xcontent.Object{}
 		for _, rec := range repos {
@@ -357,7 +366,7 @@ func (a *API) reroute(r *Request) (*Response, error) {
 	}
 	v := a.view()
 	st := xcontent.Obj("cluster_uuid", a.clusterUUID())
-	a.stateSections(st, v, v.Indices(), w, false)
+	a.stateSections(st, v, v.Indices(), w, false, true)
 	out := xcontent.Obj("acknowledged", true, "state", st)
 	if explain {
 		out.Add("explanations", []any{})

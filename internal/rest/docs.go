@@ -156,10 +156,6 @@ func (a *API) indexDocument(typ coordinator.OpType) Handler {
 		default:
 			return nil, apierr.IllegalArgument("opType must be 'create' or 'index', found: [%s]", op)
 		}
-		auto := it.ID == ""
-		if auto && it.Type == coordinator.OpCreate {
-			it.Type = coordinator.OpIndex // a new id cannot exist
-		}
 		if err := conditions(r, &it); err != nil {
 			return nil, err
 		}

@@ -94,6 +94,9 @@ func translate(err error) error {
 	switch {
 	case apierr.As(err) != nil:
 		return err
+	case errors.As(err, &missing) && missing.ExcludedStream:
+		return apierr.New(http.StatusNotFound, "index_not_found_exception", "no such index [null]").With("resource.id", strings.Join(missing.Expressions, ",")).
+			With("resource.type", "index_expression").With("excluded_ds", "true")
 	case errors.As(err, &missing):
 		name := missing.Index
 		if name == "" {

@@ -31,10 +31,6 @@ func (a *API) routeIndices(rt *Router) {
 	for _, api := range []string{"_shrink", "_split", "_clone"} {
 		rt.Handle("PUT|POST", "/{index}/"+api+"/{target}", notBuilt("resizing an index ("+api+")"))
 	}
-	rt.Handle("POST", "/{index}/_rollover", notBuilt("rollover"))
-	rt.Handle("POST", "/{index}/_rollover/{new_index}", notBuilt("rollover"))
-	rt.Handle("PUT|DELETE|GET", "/_data_stream/{name}", notBuilt("data streams"))
-	rt.Handle("GET", "/_data_stream", func(*Request) (*Response, error) { return OK(xcontent.Obj("data_streams", []any{})) })
 }
 
 // notBuilt answers for an API that this server does not have.
@@ -54,14 +50,8 @@ func (a *API) createIndex(r *Request) (*Response, error) {
 		return nil, err
 	}
 	req := cluster.CreateRequest{Name: r.Param("index"), ProvidedName: r.Param("index"), Settings: settings.Settings{}, Timeout: timeout}
-	if strings.HasPrefix(req.Name, "<") {
-		names, err := a.view().Names().Expressions(wildcard.Options{}, req.Name)
-		if err != nil {
-			return nil, err
-		}
-		if len(names) == 1 {
-			req.Name = names[0]
-		}
+	if req.Name, err = wildcard.DateMath(req.Name, time.Now()); err != nil {
+		return nil, apierr.IllegalArgument("%v", err)
 	}
 	if err := readCreateBody(&req, body); err != nil {
 		return nil, err
@@ -188,6 +178,9 @@ func (a *API) getIndex(r *Request) (*Response, error) {
 		if defaults {
 			o.Add("defaults", renderSettings(settings.Index.Defaults(ix.Settings), flat))
 		}
+		if stream := a.view().Names().StreamOf(ix.Name); stream != "" {
+			o.Add("data_stream", stream)
+		}
 		out.Add(ix.Name, o)
 	}
 	return OK(out)
@@ -258,7 +251,7 @@ func (a *API) deleteIndex(r *Request) (*Response, error) {
 		return nil, err
 	}
 	def := wildcard.StrictExpandOpenClosed
-	def.IgnoreAliases = true
+	def.IgnoreAliases, def.ExcludeStreams = true, true
 	expr := r.Param("index")
 	if a.Node.ClusterSetting("action.destructive_requires_name") == "true" {
 		for _, e := range wildcard.Split(expr) {
@@ -340,7 +333,7 @@ func (a *API) closeIndex(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.indices(r, wildcard.StrictExpandOpen)
+	list, err := a.indices(r, wildcard.StrictExpandOpen.WithoutStreams())
 	if err != nil {
 		return nil, err
 	}
@@ -405,7 +398,7 @@ func (a *API) addBlock(r *Request) (*Response, error) {
 	if !slices.Contains([]string{"read_only", "read", "write", "metadata"}, block) {
 		return nil, apierr.IllegalArgument("No block found with name %s", block)
 	}
-	list, err := a.indices(r, wildcard.StrictExpandOpen)
+	list, err := a.indices(r, wildcard.StrictExpandOpen.WithoutStreams())
 	if err != nil {
 		return nil, err
 	}
@@ -419,7 +412,7 @@ func (a *API) addBlock(r *Request) (*Response, error) {
 			}
 		}
 	}
-	if err := a.Node.UpdateSettings(r.Context(), indexNames(list), settings.Settings{"index.blocks." + block: "true"}, false); err != nil {
+	if err := a.Node.AddBlock(r.Context(), indexNames(list), block); err != nil {
 		return nil, err
 	}
 	results := []any{}

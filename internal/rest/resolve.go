@@ -3,7 +3,6 @@ package rest
 import (
 	"slices"
 
-	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/wildcard"
 	"github.com/varve-search/varve/internal/xcontent"
@@ -19,61 +18,39 @@ func (a *API) resolveIndex(r *Request) (*Response, error) {
 		return nil, err
 	}
 	v := a.view()
-	asked := r.List("name")
-	lookup := v.Names()
-	// Names of aliases are kept as such; what stays a name and is neither is missing.
-	expressions, err := lookup.Expressions(o, asked...)
+	names, err := v.Names().Abstractions(o, r.List("name"))
 	if err != nil {
 		return nil, err
 	}
-	isAll := len(asked) == 0 || len(asked) == 1 && (asked[0] == "_all" || asked[0] == "*")
-	var list []*state.Index
-	aliasNames := map[string]bool{}
-	for _, e := range expressions {
-		switch {
-		case lookup.HasIndex(e):
-			list = append(list, v.Index(e))
-		case lookup.HasAlias(e):
-			aliasNames[e] = true
-		case !o.IgnoreUnavailable:
-			return nil, apierr.IndexNotFound(e)
+	indices, aliases, streams := []any{}, []any{}, []any{}
+	for _, name := range names {
+		if ix := v.Index(name); ix != nil {
+			indices = append(indices, resolvedIndex(ix, v.Names().StreamOf(name)))
+		} else if s := v.DataStream(name); s != nil {
+			streams = append(streams, xcontent.Obj("name", name, "backing_indices", slices.Sorted(slices.Values(s.IndexNames())), "timestamp_field", s.TimestampField))
+		} else if of := v.Names().AliasIndices(name); of != nil {
+			aliases = append(aliases, xcontent.Obj("name", name, "indices", of))
 		}
 	}
-	if isAll {
-		for _, ix := range v.Indices() {
-			for name, al := range ix.Aliases {
-				if al.IsHidden == nil || !*al.IsHidden || o.ExpandHidden {
-					aliasNames[name] = true
-				}
-			}
-		}
+	return OK(xcontent.Obj("indices", indices, "aliases", aliases, "data_streams", streams))
+}
+
+func resolvedIndex(ix *state.Index, stream string) *xcontent.Object {
+	o := xcontent.Obj("name", ix.Name)
+	if len(ix.Aliases) > 0 {
+		o.Add("aliases", sortedKeys(ix.Aliases))
 	}
-	indices, aliases := []any{}, []any{}
-	slices.SortFunc(list, func(x, y *state.Index) int {
-		if x.Name < y.Name {
-			return -1
-		}
-		return 1
-	})
-	for _, ix := range list {
-		entry := xcontent.Obj("name", ix.Name)
-		if len(ix.Aliases) > 0 {
-			entry.Add("aliases", sortedKeys(ix.Aliases))
-		}
-		var attributes []string
-		if ix.State == state.IndexClosed {
-			attributes = append(attributes, "closed")
-		} else {
-			attributes = append(attributes, "open")
-		}
-		if ix.Hidden {
-			attributes = append(attributes, "hidden")
-		}
-		slices.Sort(attributes)
-		indices = append(indices, entry.Add("attributes", attributes))
+	attributes := []string{"open"}
+	if ix.State == state.IndexClosed {
+		attributes[0] = "closed"
 	}
-	for _, name := range sortedKeysOrEmpty(aliasNames) {
-		aliases = append(aliases, xcontent.Obj("name", name, "indices", lookup.AliasIndices(name)))
+	if ix.Hidden {
+		attributes = append(attributes, "hidden")
 	}
-	return OK(xcontent.Obj("indices", indices, "aliases", aliases, "data_streams", []any{}))
+	slices.Sort(attributes)
+	o.Add("attributes", attributes)
+	if stream != "" {
+		o.Add("data_stream", stream)
+	}
+	return o
 }

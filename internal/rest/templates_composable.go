@@ -150,7 +150,7 @@ func (k templateKind) read(body *xcontent.Object) (*xcontent.Object, error) {
 	} else if ok && tpl != nil {
 		return nil, apierr.XContentParse("[index_template] template doesn't support values of type: VALUE_STRING")
 	}
-	if k.path == "index_template" {
+	if k.path == "index_template" && (given["composed_of"] != nil || given["template"] != nil) {
 		composed := []string{}
 		if v := given["composed_of"]; v != nil {
 			var err error
@@ -173,9 +173,17 @@ func (k templateKind) read(body *xcontent.Object) (*xcontent.Object, error) {
 		}
 	}
 	for _, key := range []string{"_meta", "data_stream", "context"} {
-		if v, ok := given[key]; ok && v != nil {
-			out.Add(key, v)
+		v, ok := given[key]
+		if !ok || v == nil {
+			continue
 		}
+		if key == "data_stream" {
+			var err error
+			if v, err = streamTemplate(v); err != nil {
+				return nil, err
+			}
+		}
+		out.Add(key, v)
 	}
 	return out, nil
 }
@@ -226,6 +234,9 @@ func (k templateKind) put(a *API) Handler {
 				if err := checkIndexTemplate(tx.View, name, t); err != nil {
 					return err
 				}
+				if err := streamsKeepTemplates(tx, name, t, k.record(name, raw)); err != nil {
+					return err
+				}
 				patterns, legacy = t.IndexPatterns, overlapsLegacy(tx.View, t.IndexPatterns)
 			}
 			tx.Put(k.record(name, raw))
@@ -273,7 +284,13 @@ func checkIndexTemplate(v *state.View, name string, t *cluster.Template) error {
 	if err != nil {
 		return err
 	}
-	if _, err := cluster.MergeTemplateMappings(res.Settings, res.Mappings); err != nil {
+	mappings := res.Mappings
+	if res.Timestamp != "" {
+		if mappings, err = cluster.StreamMappings(res.Timestamp, mappings); err != nil {
+			return err
+		}
+	}
+	if _, err := cluster.MergeTemplateMappings(res.Settings, mappings); err != nil {
 		return apierr.IllegalArgument("composable template [%s] template after composition with component templates %s is invalid", name, javaList(t.ComposedOf)).Because(err)
 	}
 	return nil
@@ -297,6 +314,8 @@ func (k templateKind) delete(a *API) Handler {
 				if err := componentsInUse(tx.View, found); err != nil {
 					return err
 				}
+			} else if err := streamsInUse(tx.View, found); err != nil {
+				return err
 			}
 			for _, s := range found {
 				tx.Delete(k.record(s.name, nil))

@@ -32,6 +32,7 @@ const (
 	KindRestore
 	KindRestoreShard
 	KindOperationCost
+	KindDataStream
 	numKinds
 )
 
@@ -63,6 +64,7 @@ var kinds = [numKinds]struct {
 	KindRestore:           {"restore", func() Record { return &Restore{} }},
 	KindRestoreShard:      {"restore-shard", func() Record { return &RestoreShard{} }},
 	KindOperationCost:     {"cost", func() Record { return &OperationCost{} }},
+	KindDataStream:        {"data-stream", func() Record { return &DataStream{} }},
 }
 
 func (*Cluster) kind() Kind           { return KindCluster }

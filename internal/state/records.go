@@ -270,7 +270,8 @@ type SnapshotJob struct {
 	Failure              string          `json:"failure,omitempty"`
 	Manager              string          `json:"manager,omitempty"` // node that drives it
 	TaskID               string          `json:"task_id,omitempty"`
-	CloneOf              string          `json:"clone_of,omitempty"` // source snapshot of a clone
+	DataStreams          []string        `json:"data_streams,omitempty"` // that were asked for, in order
+	CloneOf              string          `json:"clone_of,omitempty"`     // source snapshot of a clone
 	SourceUUID           string          `json:"source_uuid,omitempty"`
 }
 

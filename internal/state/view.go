@@ -146,7 +146,11 @@ func (v *View) Names() *wildcard.Lookup {
 		}
 		all = append(all, w)
 	}
-	l := wildcard.NewLookup(all)
+	var streams []wildcard.Stream
+	for _, d := range v.DataStreams() {
+		streams = append(streams, wildcard.Stream{Name: d.Name, Indices: d.IndexNames()})
+	}
+	l := wildcard.NewLookup(all, streams...)
 	v.lookup.Store(l)
 	return l
 }

@@ -20,6 +20,7 @@ type Options struct {
 	ForbidClosed            bool // a closed index is an error
 	ForbidMultiIndexAliases bool // an alias of several indices is an error
 	IgnoreAliases           bool // an alias does not count as a name
+	ExcludeStreams          bool // a data stream does not count as a name
 }
 
 // The options that OpenSearch's APIs start from.
@@ -32,6 +33,12 @@ var (
 	LenientExpandHidden          = Options{AllowNoIndices: true, IgnoreUnavailable: true, ExpandOpen: true, ExpandClosed: true, ExpandHidden: true}
 	SingleIndex                  = Options{ForbidMultiIndexAliases: true, ForbidClosed: true}
 )
+
+// WithoutStreams returns the options changed so that a data stream does not count as a name.
+func (o Options) WithoutStreams() Options {
+	o.ExcludeStreams = true
+	return o
+}
 
 // WithExpandWildcards returns the options changed by a value of the parameter expand_wildcards:
 // comma-separated open, closed, hidden, none, all.
@@ -61,6 +68,8 @@ type NotFoundError struct {
 	Index       string   // "" where no single name is missing
 	Expressions []string // what was asked for
 	NoneExist   bool     // "no indices exist"
+	// ExcludedStream says that a data stream was named where none may be.
+	ExcludedStream bool
 }
 
 func (e *NotFoundError) Error() string {
@@ -107,6 +116,53 @@ func (l *Lookup) Indices(o Options, expressions ...string) ([]string, error) {
 	return l.resolve(o, false, expressions)
 }
 
+// Abstractions returns the names of the indices, aliases and data streams that expressions choose, in order, none of them replaced by
+// what it stands for. Names without wildcards that do not exist are left out. No expressions are all.
+func (l *Lookup) Abstractions(o Options, expressions []string) ([]string, error) {
+	if len(expressions) == 0 || len(expressions) == 1 && expressions[0] == "_all" {
+		expressions = []string{"*"}
+	}
+	found := map[string]bool{}
+	wildcardSeen := false
+	for _, e := range expressions {
+		add := true
+		if rest, ok := strings.CutPrefix(e, "-"); ok && wildcardSeen {
+			add, e = false, rest
+		}
+		if !strings.Contains(e, "*") || !o.ExpandOpen && !o.ExpandClosed {
+			if l.byName[e] != nil {
+				set(found, e, add)
+			}
+			continue
+		}
+		wildcardSeen = true
+		some := false
+		for _, name := range l.matching(e) {
+			if l.visible(o, e, name) {
+				some = true
+				set(found, name, add)
+			}
+		}
+		if !some && !o.AllowNoIndices {
+			return nil, &NotFoundError{Index: e, Expressions: expressions}
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// visible tells whether a wildcard expression that matches a name chooses it.
+func (l *Lookup) visible(o Options, expression, name string) bool {
+	abs := l.byName[name]
+	shown := !abs.hidden || o.ExpandHidden || name[0] == '.' && expression[0] == '.'
+	switch {
+	case abs.stream:
+		return !o.ExcludeStreams
+	case abs.alias:
+		return !o.IgnoreAliases && shown
+	}
+	return shown && l.wanted(o, abs.indices[0])
+}
+
 // WriteIndex resolves one name to the index that takes its writes.
 func (l *Lookup) WriteIndex(o Options, name string) (string, error) {
 	names, err := l.resolve(o, true, []string{name})
@@ -128,7 +184,7 @@ func (l *Lookup) resolve(o Options, toWrite bool, asked []string) ([]string, err
 	if len(asked) == 1 {
 		failMissing = !o.AllowNoIndices
 	}
-	expressions, err := l.expand(o, false, asked)
+	expressions, err := l.expand(o, false, false, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +195,7 @@ func (l *Lookup) resolve(o Options, toWrite bool, asked []string) ([]string, err
 		return nil, &NotFoundError{Expressions: asked, NoneExist: len(asked) == 1 && asked[0] == "_all"}
 	}
 	found := map[string]bool{}
+	excluded := false
 	for _, e := range expressions {
 		abs := l.byName[e]
 		switch {
@@ -150,13 +207,16 @@ func (l *Lookup) resolve(o Options, toWrite bool, asked []string) ([]string, err
 			return nil, aliasError(e)
 		case abs.alias && o.IgnoreAliases:
 			continue
+		case abs.stream && o.ExcludeStreams:
+			excluded = true
+			continue
 		case abs.alias && toWrite && abs.write == nil:
 			return nil, &IllegalError{fmt.Sprintf("no write index is defined for alias [%s]. The write index may be explicitly disabled using is_write_index=false or the alias points to multiple indices without one being designated as a write index", e)}
-		case abs.alias && toWrite:
+		case (abs.alias || abs.stream && abs.write != nil) && toWrite:
 			found[abs.write.Name] = true
 			continue
 		case len(abs.indices) > 1 && o.ForbidMultiIndexAliases:
-			return nil, &IllegalError{fmt.Sprintf("alias [%s] has more than one index associated with it [%s], can't execute a single index op", e, strings.Join(l.AliasIndices(e), ", "))}
+			return nil, &IllegalError{fmt.Sprintf("%s [%s] has more than one index associated with it [%s], can't execute a single index op", abs.kind(), e, strings.Join(abs.names(), ", "))}
 		}
 		for _, ix := range abs.indices {
 			if !ix.Closed {
@@ -175,7 +235,7 @@ func (l *Lookup) resolve(o Options, toWrite bool, asked []string) ([]string, err
 		}
 	}
 	if len(found) == 0 && !o.AllowNoIndices {
-		return nil, &NotFoundError{Expressions: asked}
+		return nil, &NotFoundError{Expressions: asked, ExcludedStream: excluded}
 	}
 	return slices.Sorted(maps.Keys(found)), nil
 }
@@ -183,23 +243,46 @@ func (l *Lookup) resolve(o Options, toWrite bool, asked []string) ([]string, err
 // Expressions expands the wildcards and keeps names of aliases: what alias filters and routings are
 // looked up with.
 func (l *Lookup) Expressions(o Options, expressions ...string) ([]string, error) {
-	return l.expand(o, true, expressions)
+	return l.expand(o, true, false, expressions)
+}
+
+// Streams returns the names of the data streams that expressions choose, in order. No expressions are all.
+func (l *Lookup) Streams(o Options, expressions ...string) ([]string, error) {
+	names, err := l.expand(o, false, true, expressions)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, n := range names {
+		if l.HasStream(n) {
+			found[n] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
 }
 
 func aliasError(e string) error {
 	return &IllegalError{fmt.Sprintf("The provided expression [%s] matches an alias, specify the corresponding concrete indices instead.", e)}
 }
 
-// expand replaces wildcards by names.
-func (l *Lookup) expand(o Options, keepAliases bool, asked []string) ([]string, error) {
+// expand replaces wildcards by names: those of indices, and those of aliases and data streams where they are kept.
+func (l *Lookup) expand(o Options, keepAliases, keepStreams bool, asked []string) ([]string, error) {
 	if !o.ExpandOpen && !o.ExpandClosed {
 		return asked, nil
 	}
 	if len(asked) == 0 || len(asked) == 1 && isAll(asked[0]) {
 		var names []string
 		for _, ix := range l.all {
-			if l.wanted(o, ix) && (o.ExpandHidden || !ix.Hidden) {
+			behind := l.streamOf[ix.Name] != "" && !o.ExcludeStreams // a hidden index behind a stream that is not
+			if l.wanted(o, ix) && (o.ExpandHidden || !ix.Hidden || behind) {
 				names = append(names, ix.Name)
+			}
+		}
+		if keepStreams {
+			for _, n := range l.names {
+				if l.HasStream(n) {
+					names = append(names, n)
+				}
 			}
 		}
 		return names, nil
@@ -213,7 +296,7 @@ func (l *Lookup) expand(o Options, keepAliases bool, asked []string) ([]string, 
 		if e[0] == '_' {
 			return nil, &InvalidNameError{e, "must not start with '_'."}
 		}
-		if abs := l.byName[e]; abs != nil && !(abs.alias && o.IgnoreAliases) {
+		if abs := l.byName[e]; abs != nil && !(abs.alias && o.IgnoreAliases) && !(abs.stream && o.ExcludeStreams) {
 			if result != nil {
 				result[e] = true
 			}
@@ -232,7 +315,7 @@ func (l *Lookup) expand(o Options, keepAliases bool, asked []string) ([]string, 
 		if !strings.Contains(e, "*") {
 			if !o.IgnoreUnavailable {
 				abs := l.byName[e]
-				if abs == nil {
+				if abs == nil || abs.stream && o.ExcludeStreams {
 					return nil, &NotFoundError{Index: e, Expressions: asked}
 				}
 				if abs.alias && o.IgnoreAliases {
@@ -249,7 +332,7 @@ func (l *Lookup) expand(o Options, keepAliases bool, asked []string) ([]string, 
 		matched := false
 		for _, name := range l.matching(e) {
 			abs := l.byName[name]
-			if abs.alias && o.IgnoreAliases {
+			if abs.alias && o.IgnoreAliases || abs.stream && o.ExcludeStreams {
 				continue
 			}
 			matched = true
@@ -264,6 +347,9 @@ func (l *Lookup) expand(o Options, keepAliases bool, asked []string) ([]string, 
 				if l.wanted(o, ix) {
 					set(result, ix.Name, add)
 				}
+			}
+			if abs.stream && keepStreams {
+				set(result, name, add)
 			}
 		}
 		if !matched && !o.AllowNoIndices {
