@@ -17,21 +17,35 @@ type globalHit struct {
 	shard, pos int
 }
 
-// mergeHits returns the hits of all shards, best first; ties by shard, then by place in it.
-func mergeHits(results []shardHits) []globalHit {
-	var all []globalHit
-	var sort *query.Sort
+// mergeHits returns size of the hits of all shards after the first from, best first; ties by shard, then by place in it.
+func mergeHits(results []shardHits, from, size int) []globalHit {
+	var found []int // shards with hits
+	n := 0
 	for i, r := range results {
-		if r.failed || r.top == nil {
-			continue
+		if !r.failed && r.top != nil && len(r.top.Hits) > 0 {
+			found = append(found, i)
+			n += len(r.top.Hits)
 		}
-		if sort == nil {
-			sort = r.sort
+	}
+	from = min(from, n)
+	to := min(from+size, n)
+	if len(found) == 1 { // they are in order
+		out := make([]globalHit, 0, to-from)
+		for j, h := range results[found[0]].top.Hits[from:to] {
+			out = append(out, globalHit{h, found[0], from + j})
 		}
-		for j, h := range r.top.Hits {
+		return out
+	}
+	all := make([]globalHit, 0, n)
+	for _, i := range found {
+		for j, h := range results[i].top.Hits {
 			all = append(all, globalHit{h, i, j})
 		}
 	}
+	if n == 0 {
+		return nil
+	}
+	sort := results[found[0]].sort
 	slices.SortFunc(all, func(a, b globalHit) int {
 		if c := compareHits(sort, &a.Hit, &b.Hit); c != 0 {
 			return c
@@ -41,7 +55,7 @@ func mergeHits(results []shardHits) []globalHit {
 		}
 		return cmp.Compare(a.pos, b.pos)
 	})
-	return all
+	return all[from:to]
 }
 
 func compareHits(sort *query.Sort, a, b *search.Hit) int {
@@ -92,9 +106,7 @@ func (s *Service) reduce(ctx context.Context, req *SearchRequest, p *searchPlan,
 	if p.countOnly {
 		return nil
 	}
-	hits := mergeHits(results)
-	from := min(p.src.from(), len(hits))
-	hits = hits[from:min(from+p.src.size(), len(hits))]
+	hits := mergeHits(results, p.src.from(), p.src.size())
 	if lasts != nil {
 		for i := range hits {
 			h := hits[i].Hit

@@ -366,11 +366,15 @@ func (b *booleanSupplier) disjunctionBulk(leaf *lucene.LeafContext) (bulkScorer,
 
 func (b *booleanSupplier) conjunctionBulk(leaf *lucene.LeafContext) (bulkScorer, error) {
 	if len(b.subs[Must]) == 1 && len(b.subs[Filter]) == 0 {
-		sc, err := b.Scorer(math.MaxInt64)
+		sc, err := b.subs[Must][0].Scorer(math.MaxInt64)
 		if err != nil {
 			return nil, err
 		}
-		return newDefaultBulk(sc, b.mode), nil
+		cond, err := b.conditions(b.cost)
+		if err != nil || cond == nil {
+			return newDefaultBulk(sc, b.mode), err
+		}
+		return &conditionBulk{in: newDefaultBulk(sc, b.mode), cond: cond}, nil
 	}
 	scoring, err := openAll(b.subs[Must], b.cost)
 	if err != nil {

@@ -1,7 +1,6 @@
 package search
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -97,30 +96,27 @@ func (m *scoreManager) New() (Collector, error) {
 
 func (m *scoreManager) Reduce(cs []Collector) (*TopDocs, error) {
 	out := &TopDocs{MaxScore: float32(math.NaN())}
-	var all []scoredDoc
+	var all []uint64
 	for _, c := range cs {
 		sc := c.(*scoreCollector)
 		out.Total.Value += sc.total
 		if sc.pruned {
 			out.Total.Relation = AtLeast
 		}
-		all = append(all, sc.heap...)
-	}
-	slices.SortFunc(all, func(a, b scoredDoc) int {
-		if c := cmp.Compare(b.score, a.score); c != 0 {
-			return c
+		for _, d := range sc.heap {
+			all = append(all, d.key())
 		}
-		return cmp.Compare(a.doc, b.doc)
-	})
+	}
+	slices.Sort(all) // best first
 	if len(all) > m.K {
 		all = all[:m.K]
 	}
 	out.Hits = make([]Hit, len(all))
-	for i, d := range all {
-		out.Hits[i] = Hit{Doc: d.doc, Score: d.score}
+	for i, k := range all {
+		out.Hits[i] = hitOf(k)
 	}
 	if len(all) > 0 {
-		out.MaxScore = all[0].score
+		out.MaxScore = out.Hits[0].Score
 	}
 	return out, nil
 }
@@ -128,6 +124,28 @@ func (m *scoreManager) Reduce(cs []Collector) (*TopDocs, error) {
 type scoredDoc struct {
 	doc   int32
 	score float32
+}
+
+// key is a number that is the lower the better the hit: the score's bits, made to order like the score and inverted, before the document.
+func (a scoredDoc) key() uint64 {
+	b := math.Float32bits(a.score)
+	if b>>31 == 1 {
+		b = ^b
+	} else {
+		b |= 1 << 31
+	}
+	return uint64(^b)<<32 | uint64(uint32(a.doc))
+}
+
+// hitOf is the hit of a key.
+func hitOf(key uint64) Hit {
+	b := ^uint32(key >> 32)
+	if b>>31 == 1 {
+		b &^= 1 << 31
+	} else {
+		b = ^b
+	}
+	return Hit{Doc: int32(uint32(key)), Score: math.Float32frombits(b)}
 }
 
 // scoreHeap has its worst hit on top.
