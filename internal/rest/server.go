@@ -223,12 +223,8 @@ func (s *Server) write(w http.ResponseWriter, req *Request, resp *Response) {
 		}
 		h.Set("Content-Type", ct)
 	}
-	if len(data) > 1024 && strings.Contains(req.HTTP.Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		w.WriteHeader(resp.Status)
-		gz, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
-		_, _ = gz.Write(data)                           // the client is gone if this fails
-		_ = gz.Close()
+	if compressible(req.HTTP, data) {
+		writeCompressed(w, req.HTTP, resp.Status, data)
 		return
 	}
 	h.Set("Content-Length", strconv.Itoa(len(data)))

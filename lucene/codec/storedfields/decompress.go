@@ -88,6 +88,7 @@ func (lz4Expander) expand(dst []byte, r *store.Reader, total, off, n int) ([]byt
 	}
 	end := r.Offset() + sum
 	if n > 0 {
+		dst = slices.Grow(dst, n)
 		e.buf = slices.Grow(e.buf[:0], dictLen+blockLen)[:dictLen+blockLen]
 		if err := e.block(r, e.buf[:dictLen], 0, dictLen, 0); err != nil {
 			return dst, err
