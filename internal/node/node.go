@@ -20,6 +20,7 @@ import (
 	"github.com/varve-search/varve/internal/snapshot"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/task"
+	"github.com/varve-search/varve/internal/telemetry"
 	"github.com/varve-search/varve/repository"
 )
 
@@ -35,6 +36,8 @@ type Server struct {
 	snapshots *snapshot.Service
 	docs      *coordinator.Service
 	tasks     *task.Registry
+	tracer    *telemetry.Tracer
+	follows   sync.WaitGroup
 	http      *rest.Server
 	listener  net.Listener
 	cancel    context.CancelFunc
@@ -93,7 +96,11 @@ func StartOn(ctx context.Context, cfg settings.Settings, version string, log *sl
 	}
 	s.tasks = task.NewRegistry(s.identity.ID)
 	s.node = cluster.NewNode(cluster.Config{DataPath: data, Store: s.store, Tasks: s.tasks, Settings: cfg, Log: log, IndexBuffer: 64 << 20})
-	s.snapshots = snapshot.New(snapshot.Config{Node: s.node, PathRepo: cfg.List("path.repo"), OpenStore: stores.Open, RemoteStore: stores.Remote,
+	s.tracer = telemetry.New(telemetry.Config{Settings: cfg, Version: version, NodeID: s.identity.ID, Cluster: cfg.GetOr("cluster.name", "varve"), Log: log})
+	if err := s.followTracing(ctx, base, cfg); err != nil {
+		return nil, err
+	}
+	s.snapshots = snapshot.New(snapshot.Config{Node: s.node, Tracer: s.tracer, PathRepo: cfg.List("path.repo"), OpenStore: stores.Open, RemoteStore: stores.Remote,
 		Settings: cfg, Secrets: secrets, Log: log})
 	s.node.SetRestorer(s.snapshots)
 	if err := s.node.Start(ctx); err != nil {
@@ -108,6 +115,7 @@ func StartOn(ctx context.Context, cfg settings.Settings, version string, log *sl
 	router := rest.NewRouter(rest.Services{Node: s.node, Store: s.store, Snapshots: s.snapshots, Docs: s.docs, Tasks: s.tasks, Settings: cfg,
 		Version: version, Started: time.Now(), Log: log})
 	s.http = rest.NewServer(router, log)
+	s.http.Tracer = s.tracer
 	go func() { s.served <- s.http.Serve(base, s.listener) }()
 	if err := s.announce(cfg); err != nil {
 		return nil, err
@@ -205,6 +213,10 @@ func (s *Server) shutDown(ctx context.Context) error {
 	}
 	if s.tasks != nil {
 		errs = append(errs, s.tasks.Close(ctx))
+	}
+	s.follows.Wait()
+	if err := s.tracer.Close(ctx); err != nil {
+		s.log.Warn("the last spans were lost", "error", err)
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())

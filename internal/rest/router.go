@@ -18,6 +18,7 @@ type route struct {
 type routeTarget struct {
 	handler Handler
 	names   []string // of the path's parameters, in order
+	pattern string
 }
 
 // node is a place in the tree of path segments. Literal segments win over parameters; the search goes
@@ -63,7 +64,7 @@ func (rt *Router) Handle(methods, pattern string, h Handler) {
 		if _, dup := n.route.methods[m]; dup {
 			panic("rest: two handlers for " + m + " " + pattern)
 		}
-		n.route.methods[m] = routeTarget{h, names}
+		n.route.methods[m] = routeTarget{h, names, pattern}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/telemetry"
 	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene/store"
 )
@@ -32,6 +33,9 @@ type Server struct {
 	router *Router
 	log    *slog.Logger
 	http   *http.Server
+
+	// Tracer makes a span of each request; nil makes none. Set it before Serve.
+	Tracer *telemetry.Tracer
 }
 
 // NewServer returns a server; Serve starts it.
@@ -99,6 +103,12 @@ func (s *Server) answer(w http.ResponseWriter, req *Request) (resp *Response) {
 		req.params[k] = v
 		req.used[k] = true // the path itself
 	}
+	if s.Tracer.On() {
+		ctx, span := s.Tracer.Server(hr.Context(), hr.Header, hr.Method+" "+target.pattern, telemetry.String("http.request.method", hr.Method), telemetry.String("http.route", target.pattern))
+		hr = hr.WithContext(ctx)
+		req.HTTP = hr
+		defer func() { endSpan(span, resp) }()
+	}
 	if err := s.readBody(w, req); err != nil {
 		return renderError(err)
 	}
@@ -123,6 +133,15 @@ func (s *Server) answer(w http.ResponseWriter, req *Request) (resp *Response) {
 		return renderError(err)
 	}
 	return resp
+}
+
+// endSpan ends the span of a request with what it was answered.
+func endSpan(span telemetry.Span, resp *Response) {
+	span.Set(telemetry.Int("http.response.status_code", int64(resp.Status)))
+	if resp.Status >= http.StatusInternalServerError {
+		span.Failed("")
+	}
+	span.End(nil)
 }
 
 func noHandler(hr *http.Request, allowed []string) *Response {

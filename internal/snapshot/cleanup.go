@@ -8,6 +8,7 @@ import (
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/telemetry"
 	"github.com/varve-search/varve/repository"
 )
 
@@ -41,7 +42,9 @@ func (s *Service) Cleanup(ctx context.Context, name string) (*repository.Cleanup
 		return nil, err
 	}
 	// From here on nobody else changes the root: the record keeps the others away, and the next process finds it abandoned.
-	report, err := s.cleanUpNow(s.metered(ctx, me.UUID), name, o)
+	sctx, span := s.cfg.Tracer.Below(s.metered(ctx, me.UUID), opCleanup, telemetry.String("varve.repository", name))
+	report, err := s.cleanUpNow(sctx, name, o)
+	span.End(err)
 	cost := s.costOf(me.UUID, opCleanup, name, me.Started)
 	defer s.unmeter(me.UUID)
 	var data *repository.Data

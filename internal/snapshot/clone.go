@@ -51,7 +51,7 @@ func (s *Service) beginClone(ctx context.Context, uuid string, req CloneRequest)
 		return err
 	}
 	job := &state.SnapshotJob{UUID: uuid, Name: req.Target, Repository: req.Repository, State: jobInit, IncludeGlobalState: true,
-		Started: time.Now().UTC(), RepositoryGeneration: data.Generation, CloneOf: source.Name, SourceUUID: source.UUID}
+		Started: time.Now().UTC(), RepositoryGeneration: data.Generation, CloneOf: source.Name, SourceUUID: source.UUID, Trace: s.cfg.Tracer.NewJob(ctx)}
 	if len(names) == 0 {
 		return apierr.New(500, "snapshot_exception", "[%s:%s] No indices in the source snapshot [%s] matched requested pattern [%s]",
 			req.Repository, source.SnapshotID, source.SnapshotID, strings.Join(req.Indices, ","))

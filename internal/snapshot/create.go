@@ -132,6 +132,7 @@ func (s *Service) create(ctx context.Context, uuid string, req CreateRequest) er
 	job := &state.SnapshotJob{
 		UUID: uuid, Name: req.Snapshot, Repository: req.Repository, State: jobStarted, IncludeGlobalState: req.IncludeGlobalState,
 		Partial: req.Partial, Started: time.Now().UTC(), RepositoryGeneration: data.Generation, UserMetadata: req.Metadata,
+		Trace: s.cfg.Tracer.NewJob(ctx),
 	}
 	return s.store.Update(ctx, func(tx *state.Tx) error {
 		if tx.Repository(req.Repository) == nil {

@@ -38,8 +38,9 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 		return nil, err
 	}
 	var dropped []*state.SnapshotJob
+	trace := s.cfg.Tracer.NewJob(ctx)
 	err = s.store.Update(ctx, func(tx *state.Tx) (err error) {
-		wait, dropped, err = s.putDeletion(tx, data, repo, patterns, uuid)
+		wait, dropped, err = s.putDeletion(tx, data, repo, patterns, uuid, trace)
 		return err
 	})
 	if err != nil {
@@ -60,8 +61,8 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 }
 
 // putDeletion aborts snapshots in progress that match, and writes the record of a deletion. It returns the UUID of the deletion
-// to wait for, if any, and the jobs that it removed because nothing of them had begun. A new one gets the UUID given.
-func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, patterns []string, uuid string) (string, []*state.SnapshotJob, error) {
+// to wait for, if any, and the jobs that it removed because nothing of them had begun. A new one gets the UUID and the token of the tracer that are given.
+func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, patterns []string, uuid, trace string) (string, []*state.SnapshotJob, error) {
 	if tx.Repository(repo) == nil {
 		return "", nil, apierr.RepositoryMissing(repo)
 	}
@@ -89,7 +90,7 @@ func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, 
 	if len(ids) == 0 {
 		return "", dropped, nil
 	}
-	next := &state.SnapshotDeletion{UUID: uuid, Repository: repo, State: jobWaiting, Started: time.Now().UTC(), RepositoryGeneration: data.Generation}
+	next := &state.SnapshotDeletion{UUID: uuid, Repository: repo, State: jobWaiting, Started: time.Now().UTC(), RepositoryGeneration: data.Generation, Trace: trace}
 	for _, d := range tx.SnapshotDeletions() {
 		if d.Repository != repo {
 			continue
@@ -221,6 +222,7 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 	s.endWith(job.UUID, outcome{warnings: warnings, err: err})
 	cost := s.costOf(job.UUID, opDeletion, job.Repository, job.Started, job.Names...)
 	defer s.unmeter(job.UUID)
+	s.endSpanOf(job.Trace, cost, resultOf(nil, err), err)
 	return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 		if rec := tx.Repository(job.Repository); rec != nil && data != nil {
 			tx.Put(remember(rec, data))

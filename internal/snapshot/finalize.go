@@ -24,7 +24,9 @@ func snapshotError(job *state.SnapshotJob, format string, args ...any) *apierr.E
 
 // finish writes a snapshot's end into the repository, and drops its records in the same step that notes the new root.
 func (s *Service) finish(ctx context.Context, v *state.View, job *state.SnapshotJob, parts []*state.SnapshotShard) error {
-	info, data, err := s.finalize(ctx, v, job, parts)
+	fctx, span := s.cfg.Tracer.Below(ctx, "finalize")
+	info, data, err := s.finalize(fctx, v, job, parts)
+	span.End(err)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -103,6 +105,7 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 	s.end(job.UUID, info, cause)
 	cost := s.costOfJob(job)
 	defer s.unmeter(job.UUID)
+	s.endSpanOf(job.Trace, cost, resultOf(info, cause), cause)
 	return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 		if data != nil {
 			if rec := tx.Repository(job.Repository); rec != nil {

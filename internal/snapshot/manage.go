@@ -54,21 +54,24 @@ func (s *Service) step(ctx context.Context, repo string) (bool, error) {
 		return false, nil
 	}
 	if q[0].deletion != nil {
-		return true, s.runDeletion(s.metered(ctx, q[0].deletion.UUID), q[0].deletion)
+		return true, s.runDeletion(s.inJob(ctx, q[0].deletion.UUID, q[0].deletion.Trace), q[0].deletion)
 	}
 	jobs := activeJobs(q)
 	for _, job := range jobs {
 		if job.State == jobInit {
-			return true, s.prepareClone(s.metered(ctx, job.UUID), job)
+			return true, s.prepareClone(s.inJob(ctx, job.UUID, job.Trace), job)
 		}
 	}
 	if ready := readyParts(v, jobs); len(ready) > 0 {
-		return true, s.begin(s.metered(ctx, firstOf(jobs, v, ready)), repo, ready)
+		if first := firstOf(jobs, v, ready); first != nil {
+			ctx = s.inJob(ctx, first.UUID, first.Trace)
+		}
+		return true, s.begin(ctx, repo, ready)
 	}
 	for _, job := range jobs {
 		parts := v.SnapshotShards(job.UUID)
 		if !slices.ContainsFunc(parts, func(p *state.SnapshotShard) bool { return !complete(p.State) }) {
-			return true, s.finish(s.metered(ctx, job.UUID), v, job, parts)
+			return true, s.finish(s.inJob(ctx, job.UUID, job.Trace), v, job, parts)
 		}
 		if lost, err := s.failLost(ctx, v, job, parts); lost || err != nil {
 			return true, err
@@ -88,14 +91,14 @@ func readyParts(v *state.View, jobs []*state.SnapshotJob) map[string]bool {
 	return ready
 }
 
-// firstOf returns the UUID of the first job that has a ready part: the look at the root before parts begin counts for it.
-func firstOf(jobs []*state.SnapshotJob, v *state.View, ready map[string]bool) string {
+// firstOf returns the first job that has a ready part: the look at the root before parts begin counts for it.
+func firstOf(jobs []*state.SnapshotJob, v *state.View, ready map[string]bool) *state.SnapshotJob {
 	for _, job := range jobs {
 		if slices.ContainsFunc(v.SnapshotShards(job.UUID), func(p *state.SnapshotShard) bool { return ready[shardKey(p)] }) {
-			return job.UUID
+			return job
 		}
 	}
-	return ""
+	return nil
 }
 
 // begin lets parts of snapshots start. Only now it is fixed which generations they are built on.

@@ -150,6 +150,7 @@ func restorable(req RestoreRequest, entry repository.SnapshotEntry, info *reposi
 // start writes what the restore makes into the state, in one step.
 func (s *Service) start(ctx context.Context, uuid string, p *restorePlan) (*RestoreResult, error) {
 	res := &RestoreResult{UUID: uuid, Snapshot: p.req.Snapshot, Warnings: p.warnings}
+	trace := s.cfg.Tracer.NewJob(ctx)
 	err := s.store.Update(ctx, func(tx *state.Tx) error {
 		res.Indices, res.Total, res.Failed, res.Failures = nil, 0, 0, nil
 		for _, d := range tx.SnapshotDeletions() {
@@ -159,7 +160,7 @@ func (s *Service) start(ctx context.Context, uuid string, p *restorePlan) (*Rest
 			}
 		}
 		job := &state.Restore{UUID: res.UUID, Repository: p.req.Repository, Snapshot: p.req.Snapshot, SnapshotUUID: p.entry.UUID, State: jobStarted,
-			Partial: p.req.Partial, Started: time.Now().UTC()}
+			Partial: p.req.Partial, Started: time.Now().UTC(), Trace: trace}
 		for _, r := range p.indices {
 			ix, err := p.place(tx, r)
 			if err != nil {

@@ -37,6 +37,7 @@ func (s *Service) finishRestores(ctx context.Context, v *state.View) error {
 		}
 		s.end(job.UUID, nil, cause)
 		cost := s.costOf(job.UUID, opRestore, job.Repository, job.Started, job.Snapshot)
+		s.endSpanOf(job.Trace, cost, restoreResult(job.Shards, cause), cause)
 		err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 			for _, part := range tx.RestoreShards(job.UUID) {
 				tx.Delete(part)
@@ -143,9 +144,16 @@ func (s *Service) permanent(repo string, err error) error {
 
 // RestoreShard implements cluster.Restorer.
 func (s *Service) RestoreShard(ctx context.Context, job cluster.RestoreJob) error {
-	if uuid := job.Source.RestoreUUID; s.store.View().Restore(uuid) != nil { // else it ended without this shard, which is tried again
-		ctx = s.metered(ctx, uuid)
+	if r := s.store.View().Restore(job.Source.RestoreUUID); r != nil { // else it ended without this shard, which is tried again
+		ctx = s.inJob(ctx, r.UUID, r.Trace)
 	}
+	ctx, span := s.shardSpan(ctx, "restore shard", job.Source.Repository, job.Routing.Index, job.Routing.Shard)
+	err := s.restoreShard(ctx, job)
+	span.End(err)
+	return err
+}
+
+func (s *Service) restoreShard(ctx context.Context, job cluster.RestoreJob) error {
 	o, rs, snap, err := s.sourceShard(blob.WithPatience(ctx, storePatience), job.Source, job.Routing.Shard)
 	if err != nil {
 		return err

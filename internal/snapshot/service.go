@@ -13,6 +13,7 @@ import (
 	"github.com/varve-search/varve/internal/keystore"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/telemetry"
 	"github.com/varve-search/varve/internal/transfer"
 	"github.com/varve-search/varve/repository"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	RemoteStore repository.RemoteStore
 	Settings    settings.Settings
 	Secrets     *keystore.Secrets // nil: the node has none
+	Tracer      *telemetry.Tracer // nil: nothing is traced
 	Log         *slog.Logger
 }
 

@@ -48,7 +48,7 @@ func (s *Service) startShards(v *state.View) {
 				s.running[key] = run
 				s.work.Go(func() {
 					defer cancel()
-					s.runShard(s.metered(ctx, job.UUID), job, p, run)
+					s.runShard(s.inJob(ctx, job.UUID, job.Trace), job, p, run)
 				})
 			}
 			s.mu.Unlock()
@@ -78,6 +78,7 @@ func (s *Service) runShard(ctx context.Context, job *state.SnapshotJob, p *state
 	}()
 	var generation string
 	var numbers ShardNumbers
+	ctx, span := s.shardSpan(ctx, "snapshot shard", job.Repository, p.Index, p.Shard)
 	err := store.Guard(func() (err error) {
 		switch {
 		case p.State == shardAborted: // before a process of this node began
@@ -89,6 +90,7 @@ func (s *Service) runShard(ctx context.Context, job *state.SnapshotJob, p *state
 		}
 		return err
 	})
+	span.End(err)
 	if s.ctx.Err() != nil {
 		return // the process ends; the next one does it again
 	}

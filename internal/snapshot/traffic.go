@@ -36,6 +36,7 @@ func (s *Service) trafficOf(name string) *traffic {
 			s.forgetTraffic(s.store.View())
 		}
 		t = &traffic{}
+		t.requests.Watch = s.watch(name)
 		s.traffic[name] = t
 	}
 	return t

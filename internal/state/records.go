@@ -273,6 +273,7 @@ type SnapshotJob struct {
 	DataStreams          []string        `json:"data_streams,omitempty"` // that were asked for, in order
 	CloneOf              string          `json:"clone_of,omitempty"`     // source snapshot of a clone
 	SourceUUID           string          `json:"source_uuid,omitempty"`
+	Trace                string          `json:"trace,omitempty"` // token of the tracer, while it is traced
 }
 
 // SnapshotShard is one shard's part of a snapshot in progress. The node that holds the shard acts
@@ -305,6 +306,7 @@ type SnapshotDeletion struct {
 	Started              time.Time `json:"started"`
 	RepositoryGeneration int64     `json:"repository_generation"`
 	Manager              string    `json:"manager,omitempty"`
+	Trace                string    `json:"trace,omitempty"` // as in SnapshotJob
 }
 
 // Restore is a restore in progress; its shards have records of their own.
@@ -319,6 +321,7 @@ type Restore struct {
 	Partial      bool      `json:"partial,omitempty"`
 	Started      time.Time `json:"started"`
 	TaskID       string    `json:"task_id,omitempty"`
+	Trace        string    `json:"trace,omitempty"` // as in SnapshotJob
 }
 
 // RestoreShard is one shard's part of a restore in progress.
