@@ -99,6 +99,7 @@ func (r *Repository) addSnapshot(base *Data, n *NewSnapshot) (*Data, error) {
 		return nil, fmt.Errorf("its uuid: %w", ErrSnapshotExists)
 	}
 	next := &Data{Generation: base.Generation, Identifiers: maps.Clone(base.Identifiers), Indices: slices.Clone(base.Indices)}
+	info.IndexMetadata = map[string]string{}
 	entry := SnapshotEntry{SnapshotID: info.SnapshotID, State: info.State, Version: info.Version.String(), IndexMetadata: map[string]string{}}
 	for _, x := range n.Indices {
 		if x.Metadata == nil || x.Metadata.Name != x.Index.Name {
@@ -114,6 +115,7 @@ func (r *Repository) addSnapshot(base *Data, n *NewSnapshot) (*Data, error) {
 		entry.IndexMetadata[x.Index.ID] = identifier
 		if _, known := next.Identifiers[identifier]; !known {
 			next.Identifiers[identifier] = ""
+			info.IndexMetadata[x.Index.ID] = identifier
 		} else if !base.usedBy(identifier, x.Index.ID) {
 			return nil, fmt.Errorf("index [%s]: its uuid [%s] is that of another index", x.Index, x.Metadata.UUID())
 		}
@@ -147,6 +149,9 @@ func (r *Repository) addSnapshot(base *Data, n *NewSnapshot) (*Data, error) {
 			gens[shard] = g
 		}
 		i.Generations = gens
+	}
+	if info.clone() {
+		info.IndexMetadata = entry.IndexMetadata
 	}
 	next.Snapshots = append(slices.Clone(base.Snapshots), entry)
 	return next, nil
@@ -183,7 +188,7 @@ func (r *Repository) writeSnapshotMetadata(ctx context.Context, base *Data, n *N
 		if next.Identifiers[identifier] != "" {
 			continue
 		}
-		id := NewUUID()
+		id := NewTimeUUID()
 		next.Identifiers[identifier] = id
 		g.Go(func() error {
 			c, _, err := r.indexContainer(x.Index)

@@ -3,7 +3,6 @@ package repository
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"math"
 	"slices"
@@ -68,15 +67,9 @@ type metaBlob struct {
 	meta *IndexMetadata
 }
 
-// written returns when the blob was written, in milliseconds since 1970: OpenSearch's ids of 15 bytes hold it. Ours and
-// others do not.
-func (m *metaBlob) written() (int64, bool) {
-	b, err := base64.RawURLEncoding.DecodeString(m.id)
-	if err != nil || len(b) != 15 {
-		return 0, false
-	}
-	return int64(b[5])<<40 | int64(b[4])<<32 | int64(b[3])<<24 | int64(b[2])<<16 | int64(b[12])<<8 | int64(b[14]), true
-}
+// written returns when the blob was written, in milliseconds since 1970. Ids that hold no time are those of versions of ours before
+// they did, and of Elasticsearch before 7.10.
+func (m *metaBlob) written() (int64, bool) { return timeOfUUID(m.id) }
 
 // created is the time at which the index was made.
 func (m *metaBlob) created() int64 {
@@ -242,7 +235,12 @@ func (p *repairer) fitting(s *SnapshotEntry, e *IndexEntry, all []metaBlob, shar
 
 // chooseMetadata picks what an index's metadata in a snapshot was, or what is nearest to it, and tells whether that is certain.
 func (p *repairer) chooseMetadata(s *SnapshotEntry, e *IndexEntry, all []metaBlob, at int) (metaBlob, bool) {
-	if want, ok := p.hints[s.UUID][e.ID]; ok {
+	info := p.infos[s.UUID]
+	want, ok := p.hints[s.UUID][e.ID]
+	if !ok && info != nil {
+		want, ok = info.IndexMetadata[e.ID]
+	}
+	if ok {
 		for _, m := range all {
 			if m.meta.Identifier() == want {
 				return m, true
@@ -252,17 +250,18 @@ func (p *repairer) chooseMetadata(s *SnapshotEntry, e *IndexEntry, all []metaBlo
 	if len(all) == 1 {
 		return all[0], p.rebuilt
 	}
-	// As many metadata as snapshots, all of one index: each snapshot had one of its own, in their order.
-	one := !slices.ContainsFunc(all, func(m metaBlob) bool { return m.meta.UUID() != all[0].meta.UUID() })
-	if p.rebuilt && at < len(all) && one && len(all) == len(e.Snapshots) {
-		return all[at], true
-	}
 	start := int64(0)
-	if info := p.infos[s.UUID]; info != nil {
+	if info != nil {
 		start = info.StartTime
 	}
-	if m, sure, ok := p.byTime(e, all, start); ok {
+	if m, sure, ok := p.byTime(e, all, info); ok {
 		return m, sure && p.rebuilt
+	}
+	// As many metadata as snapshots, all of one index and none a clone: each snapshot had one of its own, in their order.
+	one := !slices.ContainsFunc(all, func(m metaBlob) bool { return m.meta.UUID() != all[0].meta.UUID() }) &&
+		!slices.ContainsFunc(e.Snapshots, func(uuid string) bool { i := p.infos[uuid]; return i == nil || i.clone() })
+	if p.rebuilt && at < len(all) && one && len(all) == len(e.Snapshots) {
+		return all[at], true
 	}
 	best := all[len(all)-1]
 	for i := len(all) - 1; i >= 0 && start > 0 && best.created() > start; i-- {
@@ -275,23 +274,29 @@ func (p *repairer) chooseMetadata(s *SnapshotEntry, e *IndexEntry, all []metaBlo
 const coarse = 250
 
 // byTime picks the newest metadata that was written before the next snapshot of the index ended: a snapshot writes
-// metadata at its end, if that changed since the one before. It is not sure where the times are too near to each other.
-func (p *repairer) byTime(e *IndexEntry, all []metaBlob, start int64) (m metaBlob, sure, ok bool) {
-	if start == 0 {
+// metadata right after its end, if that changed since the one before; and one snapshot of a repository ends after the other, though they
+// may have begun in another order. Of snapshots that say which metadata they were the first to have it is what was written before their own
+// end. It is not sure where the times are too near to each other, and of clones, which have the metadata of
+// their source.
+func (p *repairer) byTime(e *IndexEntry, all []metaBlob, of *SnapshotInfo) (m metaBlob, sure, ok bool) {
+	if of == nil || of.EndTime == 0 {
 		return m, false, false
 	}
-	next, first := int64(math.MaxInt64), int64(math.MaxInt64)
+	next := int64(math.MaxInt64)
+	if of.IndexMetadata != nil { // what it wrote itself stands there: this was written before
+		next = of.EndTime
+	}
 	for _, uuid := range e.Snapshots {
 		info := p.infos[uuid]
 		if info == nil {
 			return m, false, false
 		}
-		if info.StartTime > start && info.StartTime < first {
-			first, next = info.StartTime, info.EndTime
+		if info.EndTime > of.EndTime {
+			next = min(next, info.EndTime)
 		}
 	}
 	at := int64(-1)
-	sure = true
+	sure = !of.clone()
 	for _, x := range all {
 		written, known := x.written()
 		if !known || written < x.created() || x.created() == 0 {
@@ -300,7 +305,7 @@ func (p *repairer) byTime(e *IndexEntry, all []metaBlob, start int64) (m metaBlo
 		if next != math.MaxInt64 && written > next-coarse && written < next+coarse {
 			sure = false
 		}
-		if written < next && written > at {
+		if (written < next || written == next && next == of.EndTime) && written > at {
 			m, at = x, written
 		}
 	}

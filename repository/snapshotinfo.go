@@ -2,7 +2,9 @@ package repository
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/varve-search/varve/repository/smile"
 )
@@ -38,6 +40,9 @@ type SnapshotInfo struct {
 	ShallowCopy *bool
 	// PinnedTimestamp is not 0 for snapshots of which not even references are per shard.
 	PinnedTimestamp int64
+	// IndexMetadata has, by the index's id, the identifier of each index's metadata that the snapshot was the first to have, and of
+	// a clone of all; so that a root that was lost can be made again. Finalize fills it. It is nil where another program wrote the info.
+	IndexMetadata map[string]string
 	// extra are keys that only other products know.
 	extra []member
 }
@@ -77,6 +82,14 @@ func parseSnapshotInfo(o *smile.Object) (*SnapshotInfo, error) {
 	s.SuccessfulShards = f.int32("successful_shards", 0)
 	s.ShallowCopy = f.boolean("remote_store_index_shallow_copy")
 	s.PinnedTimestamp = f.number("pinned_timestamp", math.MinInt64)
+	if lookup := f.object("index_metadata_lookup"); lookup != nil {
+		s.IndexMetadata = map[string]string{}
+		for _, m := range lookup.Members {
+			if text, ok := m.Value.(string); ok {
+				s.IndexMetadata[m.Name] = text
+			}
+		}
+	}
 	for _, v := range f.list("failures") {
 		ff := newFields(v, "a failure")
 		if ff.err != nil {
@@ -90,6 +103,9 @@ func parseSnapshotInfo(o *smile.Object) (*SnapshotInfo, error) {
 	s.extra = f.rest()
 	return s, f.err
 }
+
+// clone tells whether the snapshot was made of another one. Of those no shards are counted.
+func (s *SnapshotInfo) clone() bool { return s.TotalShards == 0 && len(s.Indices) > 0 }
 
 func (s *SnapshotInfo) tree() *smile.Object {
 	o := smile.NewObject(
@@ -131,6 +147,13 @@ func (s *SnapshotInfo) tree() *smile.Object {
 		failures = append(failures, fo)
 	}
 	o.Set("failures", failures)
+	if s.IndexMetadata != nil {
+		lookup := smile.NewObject()
+		for _, id := range slices.Sorted(maps.Keys(s.IndexMetadata)) {
+			lookup.Set(id, s.IndexMetadata[id])
+		}
+		o.Set("index_metadata_lookup", lookup)
+	}
 	for _, m := range s.extra {
 		o.Set(m.Name, m.Value)
 	}
