@@ -64,6 +64,7 @@ func (d *doomed) empty() bool { return len(d.blobs)+len(d.trees)+len(d.held)+len
 
 // run deletes, several containers at a time; failures become warnings.
 func (d *doomed) run(ctx context.Context, parallel int, res *Result) {
+	parallel = blob.DeletesAtOnce(ctx, parallel)
 	before := len(res.Warnings)
 	d.releaseAll(ctx, parallel, res)
 	deleteAll(ctx, parallel, d.blobs, d.trees, res)

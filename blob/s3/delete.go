@@ -33,7 +33,7 @@ func (c *Container) DeleteBatch(ctx context.Context, names []string) error {
 		keys = append(keys, c.prefix+n)
 	}
 	var g errgroup.Group
-	g.SetLimit(parallelBatches)
+	g.SetLimit(blob.DeletesAtOnce(ctx, parallelBatches))
 	for len(keys) > 0 {
 		n := min(len(keys), maxBatch)
 		batch := keys[:n]
@@ -121,7 +121,7 @@ func (c *Container) deleteKey(ctx context.Context, key string) error {
 
 func (c *Container) deleteSingly(ctx context.Context, keys []string, fail func(string, error)) {
 	var g errgroup.Group
-	g.SetLimit(16)
+	g.SetLimit(blob.DeletesAtOnce(ctx, 16))
 	for _, k := range keys {
 		g.Go(func() error {
 			if err := c.deleteKey(ctx, k); err != nil {
@@ -141,7 +141,7 @@ func (c *Container) DeleteTree(ctx context.Context) (blob.DeleteStats, error) {
 	}
 	f := &failures{}
 	var g errgroup.Group
-	g.SetLimit(parallelBatches)
+	g.SetLimit(blob.DeletesAtOnce(ctx, parallelBatches))
 	sizes := map[string]int64{}
 	err := c.pages(ctx, "delete tree", c.prefix, "", func(page *s3.ListObjectsV2Output) error {
 		var keys []string

@@ -68,7 +68,7 @@ func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened) (*repo
 	if err != nil {
 		return nil, err
 	}
-	return o.repo.Cleanup(ctx, data, repository.CleanupOptions{})
+	return o.repo.Cleanup(s.deleting(ctx), data, repository.CleanupOptions{})
 }
 
 // refuseCleanup refuses a clean-up beside anything else.

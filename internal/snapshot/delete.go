@@ -253,7 +253,7 @@ func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion) (*
 	if len(ids) == 0 { // done by a process that was killed before it could say so, or never finished
 		return nil, nil, nil
 	}
-	res, err := o.repo.Delete(ctx, data, ids)
+	res, err := o.repo.Delete(s.deleting(ctx), data, ids)
 	if err != nil {
 		return nil, nil, s.describe(job.Repository, err)
 	}
