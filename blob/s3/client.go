@@ -9,8 +9,6 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/varve-search/varve/blob"
 )
@@ -48,6 +46,7 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 		o.HTTPClient = newDoer(transport, c.counters, cfg.connections)
 		o.Credentials = creds
 		o.UsePathStyle = cfg.pathStyle
+		o.ContinueHeaderThresholdBytes = -1 // bodies are sent at once, and again if need be
 		o.BaseEndpoint = nil
 		if cfg.endpoint != nil {
 			o.BaseEndpoint = aws.String(cfg.endpoint.String())
@@ -57,7 +56,7 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 		}
 		o.Retryer = c.retryer
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
-		if cfg.amazon() && !cfg.legacyMD5 {
+		if c.bodies() == sdkChecksums {
 			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
 		}
 		// Checksums of whole objects come with answers of parts from some stores. What is read has its own.
@@ -68,22 +67,6 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 		}
 	})
 	return c, nil
-}
-
-// checksums tells whether the newer checksums are sent.
-func (c *client) checksums() bool { return c.cfg.amazon() && !c.cfg.legacyMD5 }
-
-// useMD5 puts Content-MD5 in the place of the newer checksums.
-func useMD5(stack *middleware.Stack) error {
-	// Which of them there are depends on the operation; the names are the SDK's documented ones.
-	_, _ = stack.Initialize.Remove("AWSChecksum:SetupInputContext")
-	_, _ = stack.Build.Remove("AWSChecksum:RequestMetricsTracking")
-	_, hadOne := stack.Finalize.Remove("AWSChecksum:ComputeInputPayloadChecksum")
-	_, _ = stack.Finalize.Remove("addInputChecksumTrailer")
-	if hadOne != nil {
-		return nil // an operation without a body
-	}
-	return smithyhttp.AddContentChecksumMiddleware(stack)
 }
 
 // location renders a place in the bucket for messages.

@@ -44,6 +44,7 @@ type config struct {
 	attempts    int
 	retryQuota  bool
 	legacyMD5   bool
+	signPayload bool // over plain HTTP; over TLS nobody can change it
 	readTimeout time.Duration
 	dialTimeout time.Duration
 	connections int
@@ -64,7 +65,7 @@ var clientSettings = map[string]bool{
 	"endpoint": false, "region": false, "protocol": false, "path_style_access": false, "proxy.type": false, "proxy.host": false, "proxy.port": false,
 	"read_timeout": false, "connection_timeout": false, "max_connections": false, "max_retries": false, "throttle_retries": false,
 	"use_throttle_retries": false, "role_arn": false, "role_session_name": false, "identity_token_file": false,
-	"legacy_md5_checksum_calculation": false, "ca_file": false, "sts_endpoint": false,
+	"legacy_md5_checksum_calculation": false, "sign_payload": false, "ca_file": false, "sts_endpoint": false,
 	// Of OpenSearch's client in Java; they have no meaning here.
 	"request_timeout": false, "connection_ttl": false, "connection_acquisition_timeout": false, "max_pending_connection_acquires": false,
 	"max_sync_connections": false, "disable_chunked_encoding": false, "signer_override": false,

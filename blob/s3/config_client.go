@@ -79,6 +79,7 @@ func (c *config) parseClient(r *reader) {
 	}
 	c.retryQuota = r.bool("throttle_retries", r.bool("use_throttle_retries", true))
 	c.legacyMD5 = r.bool("legacy_md5_checksum_calculation", false)
+	c.signPayload = r.bool("sign_payload", false)
 	c.readTimeout = r.duration("read_timeout", 50*time.Second)
 	c.dialTimeout = r.duration("connection_timeout", 4*time.Second)
 	c.connections = r.int("max_connections", 64, 1, 10000)

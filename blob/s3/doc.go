@@ -14,6 +14,7 @@
 //   - Requests follow the SDK's standard mode: a number of attempts, exponential waits with jitter, and a
 //     quota that stops retries when nothing works. When the store asks to slow down, fewer requests are
 //     let out at a time.
-//   - Checksums that S3's newer protocol adds are sent to Amazon only; other stores get what the signature
-//     covers, or Content-MD5 where legacy_md5_checksum_calculation asks for it.
+//   - Where the context has patience (blob.WithPatience) an operation goes on for as long as that lasts.
+//   - Amazon gets CRC32 checksums in trailers. Other stores get none over TLS, a CRC32C in a header over plain HTTP, or Content-MD5 where
+//     legacy_md5_checksum_calculation asks for it.
 package s3

@@ -106,8 +106,12 @@ func (c *Container) putWhole(ctx context.Context, name string, r io.Reader, size
 			return c.failed(ctx, "put", name, err)
 		}
 	}
+	how := c.bodies()
+	if how == withCRC32C {
+		in.ChecksumCRC32C = aws.String(crc32c(buf))
+	}
 	tries := 0
-	_, err := c.api.PutObject(ctx, in, c.patiently(ctx), countTries(&tries))
+	_, err := c.api.PutObject(ctx, in, how.apply, c.patiently(ctx), countTries(&tries))
 	if err != nil && !c.wasOurs(ctx, name, in.Metadata, tries, err) {
 		return c.failed(ctx, "put", name, err)
 	}
@@ -176,9 +180,7 @@ func (c *Container) putParts(ctx context.Context, name string, r io.Reader, size
 	if c.cfg.sse == types.ServerSideEncryptionAwsKms {
 		in.SSEKMSKeyId, in.BucketKeyEnabled, in.SSEKMSEncryptionContext = &c.cfg.kmsKey, &c.cfg.bucketKey, optional(c.cfg.sseContext)
 	}
-	if c.checksums() {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // here and with each part, or nowhere
-	}
+	in.ChecksumAlgorithm = c.bodies().algorithm() // here and with each part, or nowhere
 	out, err := c.api.CreateMultipartUpload(ctx, in, c.patiently(ctx))
 	if err != nil {
 		return c.failed(ctx, "put", name, err)
@@ -239,17 +241,24 @@ func (u *upload) send(ctx context.Context, i int, buf []byte) error {
 		Bucket: &u.c.cfg.bucket, Key: u.c.key(u.name), UploadId: u.id, PartNumber: aws.Int32(int32(i) + 1), ExpectedBucketOwner: optional(u.c.cfg.owner),
 		Body: bytes.NewReader(buf), ContentLength: aws.Int64(int64(len(buf))),
 	}
-	if u.c.checksums() {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
+	how := u.c.bodies()
+	switch how {
+	case sdkChecksums:
+		in.ChecksumAlgorithm = how.algorithm()
+	case withCRC32C:
+		in.ChecksumCRC32C = aws.String(crc32c(buf))
 	}
-	out, err := u.c.api.UploadPart(ctx, in, u.c.patiently(ctx))
+	out, err := u.c.api.UploadPart(ctx, in, how.apply, u.c.patiently(ctx))
 	if err != nil {
 		return err
 	}
 	freeBuffer(buf)
 	p := types.CompletedPart{ETag: out.ETag, PartNumber: in.PartNumber}
-	if u.c.checksums() {
+	switch how {
+	case sdkChecksums:
 		p.ChecksumCRC32 = out.ChecksumCRC32
+	case withCRC32C:
+		p.ChecksumCRC32C = out.ChecksumCRC32C
 	}
 	u.mu.Lock()
 	u.done[i] = p
