@@ -118,7 +118,7 @@ func (n *Node) createStream(tx *state.Tx, name string) (*state.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkStreamName(tx.View, name); err != nil {
+	if err := CheckStreamName(tx.View, name); err != nil {
 		return nil, err
 	}
 	stream := &state.DataStream{Name: name, TimestampField: field, Generation: 1}
@@ -157,8 +157,8 @@ func duplicate(format string, args ...any) error {
 		"index, alias, and data stream names need to be unique, but the following duplicates were found [%s]", fmt.Sprintf(format, args...))
 }
 
-// checkStreamName refuses a data stream that would have the name of an index or alias.
-func checkStreamName(v *state.View, name string) error {
+// CheckStreamName refuses a data stream that would have the name of an index or alias.
+func CheckStreamName(v *state.View, name string) error {
 	if v.Index(name) != nil {
 		return duplicate("data stream [%s] conflicts with index", name)
 	}

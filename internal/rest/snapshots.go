@@ -365,7 +365,7 @@ func entryObject(e snapshot.Entry, verbose bool) *xcontent.Object {
 			o.Add("version_id", repository.WriteVersion.ID()).Add("version", repository.WriteVersion.String())
 			o.Add("remote_store_index_shallow_copy", false)
 		}
-		o.Add("indices", indices).Add("data_streams", []string{})
+		o.Add("indices", indices).Add("data_streams", emptyNotNull(e.Job.DataStreams))
 		if verbose {
 			o.Add("include_global_state", e.Job.IncludeGlobalState)
 			if len(e.Job.UserMetadata) > 0 {

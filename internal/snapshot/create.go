@@ -125,14 +125,19 @@ func (s *Service) create(ctx context.Context, uuid string, req CreateRequest) er
 	if err != nil {
 		return err
 	}
-	names, err := s.store.View().Names().Indices(req.Options, req.Indices...)
+	lookup := s.store.View().Names()
+	names, err := lookup.Indices(req.Options, req.Indices...)
+	if err != nil {
+		return err
+	}
+	streams, err := lookup.Streams(req.Options, req.Indices...)
 	if err != nil {
 		return err
 	}
 	job := &state.SnapshotJob{
 		UUID: uuid, Name: req.Snapshot, Repository: req.Repository, State: jobStarted, IncludeGlobalState: req.IncludeGlobalState,
 		Partial: req.Partial, Started: time.Now().UTC(), RepositoryGeneration: data.Generation, UserMetadata: req.Metadata,
-		Trace: s.cfg.Tracer.NewJob(ctx),
+		DataStreams: streams, Trace: s.cfg.Tracer.NewJob(ctx),
 	}
 	return s.store.Update(ctx, func(tx *state.Tx) error {
 		if tx.Repository(req.Repository) == nil {

@@ -223,9 +223,12 @@ func buildSnapshot(v *state.View, job *state.SnapshotJob, parts []*state.Snapsho
 		n.Indices = append(n.Indices, finalIndex(ji, meta, parts, data))
 	}
 	if job.IncludeGlobalState {
-		n.Global, err = globalMetadata(v)
+		if n.Global, err = globalMetadata(v); err != nil {
+			return err
+		}
 	}
-	return err
+	addStreams(v, job, n)
+	return nil
 }
 
 // buildClone takes the metadata from the source.
@@ -239,6 +242,8 @@ func buildClone(ctx context.Context, repo *repository.Repository, job *state.Sna
 		}
 		n.Indices = append(n.Indices, finalIndex(ji, meta, parts, data))
 	}
-	n.Global, err = repo.GlobalMetadata(ctx, source)
-	return err
+	if n.Global, err = repo.GlobalMetadata(ctx, source); err != nil {
+		return err
+	}
+	return cloneStreams(n)
 }

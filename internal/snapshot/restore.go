@@ -101,6 +101,18 @@ func (s *Service) restore(ctx context.Context, uuid string, req RestoreRequest) 
 		}
 		plan.failed[f.Index][f.Shard] = f.Reason
 	}
+	var global smileObject // read at most once
+	load := func() (smileObject, error) {
+		if global != nil {
+			return global, nil
+		}
+		var err error
+		global, err = o.repo.GlobalMetadata(ctx, entry.SnapshotID)
+		return global, s.describe(req.Repository, err)
+	}
+	if err := plan.chooseStreams(load); err != nil {
+		return nil, err
+	}
 	names, err := plan.choose()
 	if err != nil {
 		return nil, err
@@ -117,8 +129,8 @@ func (s *Service) restore(ctx context.Context, uuid string, req RestoreRequest) 
 	if req.IncludeGlobalState {
 		if info.IncludeGlobalState != nil && !*info.IncludeGlobalState {
 			plan.warn("the snapshot [%s] was taken without global state; none was restored", req.Snapshot)
-		} else if plan.global, err = o.repo.GlobalMetadata(ctx, entry.SnapshotID); err != nil {
-			return nil, s.describe(req.Repository, err)
+		} else if plan.global, err = load(); err != nil {
+			return nil, err
 		}
 	}
 	if plan.global, err = plan.translateGlobal(plan.global); err != nil {
@@ -175,6 +187,11 @@ func (s *Service) start(ctx context.Context, uuid string, p *restorePlan) (*Rest
 				res.Total++
 			}
 		}
+		warnings, err := p.placeStreams(tx)
+		if err != nil {
+			return err
+		}
+		res.Warnings = append(slices.Clone(p.warnings), warnings...)
 		job.Indices, job.Shards = res.Indices, res.Total
 		if p.global != nil {
 			if err := restoreGlobal(tx, p.global); err != nil {

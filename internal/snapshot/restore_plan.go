@@ -22,7 +22,8 @@ type restorePlan struct {
 	nodes    []*state.Node
 	failed   map[string]map[int]string // shards that failed in the snapshot, with the reasons
 	indices  []*plannedIndex
-	aliases  map[string]bool // of all indices, renamed
+	streams  []*state.DataStream // that are asked for, as the snapshot has them
+	aliases  map[string]bool     // of all indices, renamed
 	global   smileObject
 	warnings []string
 }
@@ -37,28 +38,29 @@ func (p *restorePlan) warn(format string, args ...any) {
 	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
 }
 
-// backing is how the names of indices behind data streams begin.
-const backing = ".ds-"
-
-// choose returns the indices of the snapshot that are asked for. Data streams cannot be kept by the state: one that is asked for
-// by its name is refused; of one that comes with others the indices behind it are restored.
+// choose returns the indices of the snapshot that are asked for, by their own names or by those of data streams.
 func (p *restorePlan) choose() ([]string, error) {
-	for _, stream := range p.info.DataStreams {
-		if slices.Contains(p.req.Indices, stream) {
-			return nil, apierr.NotImplemented("the data stream [%s] of snapshot [%s] cannot be restored by this server yet; ask for the indices behind it, [%s%s-*], to restore them as indices",
-				stream, p.req.Snapshot, backing, stream)
+	req := p.req
+	if len(req.Indices) > 0 && len(p.streams) > 0 {
+		req.Indices = slices.DeleteFunc(slices.Clone(req.Indices), func(n string) bool {
+			return slices.ContainsFunc(p.streams, func(s *state.DataStream) bool { return s.Name == n })
+		})
+		exclusions := strings.HasPrefix(p.req.Indices[0], "-")
+		var behind []string
+		for _, s := range p.streams {
+			behind = append(behind, s.IndexNames()...)
+		}
+		if exclusions {
+			req.Indices = append(req.Indices, behind...) // from everything that is there
+		} else {
+			req.Indices = append(behind, req.Indices...)
+		}
+		req.Indices = slices.DeleteFunc(req.Indices, func(n string) bool { return slices.Contains(behind, n) && !slices.Contains(p.info.Indices, n) })
+		if len(req.Indices) == 0 {
+			return nil, nil
 		}
 	}
-	names, err := filterIndices(p.info.Indices, p.req)
-	if err != nil {
-		return nil, err
-	}
-	for _, stream := range p.info.DataStreams {
-		if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, backing+stream+"-") }) {
-			p.warn("the data stream [%s] of the snapshot is not restored: this server keeps none yet; the indices behind it are restored as indices", stream)
-		}
-	}
-	return names, nil
+	return filterIndices(p.info.Indices, req)
 }
 
 // filterIndices chooses among the snapshot's indices.
@@ -155,17 +157,20 @@ func (p *restorePlan) add(ctx context.Context, repo *repository.Repository, data
 
 // rename returns an index's name after the restore. The prefix of an index behind a data stream is not matched.
 func (p *restorePlan) rename(name string) (string, error) {
+	prefix := ""
+	if strings.HasPrefix(name, state.BackingPrefix) && p.behind(name) {
+		prefix = state.BackingPrefix
+	}
+	to, err := p.renamed(name[len(prefix):])
+	return prefix + to, err
+}
+
+// renamed applies the pattern to a name.
+func (p *restorePlan) renamed(name string) (string, error) {
 	if p.req.RenamePattern == "" || p.req.RenameReplacement == "" {
 		return name, nil
 	}
-	prefix := ""
-	for _, stream := range p.info.DataStreams {
-		if strings.HasPrefix(name, backing+stream+"-") {
-			prefix = backing
-		}
-	}
-	to, err := replaceAll(name[len(prefix):], p.req.RenamePattern, p.req.RenameReplacement)
-	return prefix + to, err
+	return replaceAll(name, p.req.RenamePattern, p.req.RenameReplacement)
 }
 
 func (p *restorePlan) renameAliases(ix *state.Index) error {

@@ -73,21 +73,3 @@ func TestSettle(t *testing.T) {
 		}
 	}
 }
-
-func TestDataStreams(t *testing.T) {
-	p := planFor(RestoreRequest{Snapshot: "s", Indices: []string{"logs"}, RenamePattern: "(.+)", RenameReplacement: "r-$1"})
-	p.info = &repository.SnapshotInfo{Indices: []string{".ds-logs-000001", "plain"}, DataStreams: []string{"logs"}}
-	if _, err := p.choose(); apierr.As(err) == nil {
-		t.Errorf("a data stream by its name: %v", err)
-	}
-	p.req.Indices = nil
-	names, err := p.choose()
-	if err != nil || len(names) != 2 || len(p.warnings) != 1 {
-		t.Errorf("all: %q, %v, warnings %q", names, err, p.warnings)
-	}
-	for from, want := range map[string]string{".ds-logs-000001": ".ds-r-logs-000001", "plain": "r-plain"} {
-		if got, err := p.rename(from); err != nil || got != want {
-			t.Errorf("%s becomes %s, %v", from, got, err)
-		}
-	}
-}

@@ -211,7 +211,7 @@ func (p *restorePlan) warnSystem(rec *state.Repository, names []string) {
 	}
 	var system []string
 	for _, n := range names {
-		if strings.HasPrefix(n, ".") && !strings.HasPrefix(n, backing) {
+		if strings.HasPrefix(n, ".") && !strings.HasPrefix(n, state.BackingPrefix) {
 			system = append(system, n)
 		}
 	}
