@@ -152,7 +152,7 @@ type side struct {
 	id     repository.SnapshotID
 	ix     repository.IndexID
 	shards int
-	uuid   string
+	meta   *repository.IndexMetadata
 }
 
 func (d *differ) side(id repository.SnapshotID, name string) (*side, error) {
@@ -168,7 +168,7 @@ func (d *differ) side(id repository.SnapshotID, name string) (*side, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &side{id: id, ix: ix.IndexID, shards: meta.Shards(), uuid: meta.UUID()}, nil
+	return &side{id: id, ix: ix.IndexID, shards: meta.Shards(), meta: meta}, nil
 }
 
 func (d *differ) index(name string) error {
@@ -222,14 +222,14 @@ func (d *differ) shards(a, b *side, as, bs []int) error {
 	if err != nil {
 		return err
 	}
-	defer closeAll(left)
+	defer left.close()
 	right, err := d.open(b, bs)
 	if err != nil {
 		return err
 	}
-	defer closeAll(right)
-	if left == nil && len(as) > 0 || right == nil && len(bs) > 0 {
-		return nil // a failed shard, which is noted
+	defer right.close()
+	if left.failed || right.failed {
+		return nil
 	}
 	return store.Guard(func() error {
 		c := newComparison(d, left, right)
@@ -264,22 +264,42 @@ func (d *differ) identical(a, b *side, n int) (bool, error) {
 	return slices.Equal(lists[0], lists[1]), nil
 }
 
-// open opens shards; nil where one of them is not in the snapshot.
-func (d *differ) open(s *side, list []int) ([]*index.DirectoryReader, error) {
-	var out []*index.DirectoryReader
+// open opens shards. Where one of them is not in the snapshot it notes that.
+func (d *differ) open(s *side, list []int) (*shardDocs, error) {
+	out := &shardDocs{}
 	for _, n := range list {
-		rd, err := d.r.openShard(d.ctx, s.id, s.ix, n, d.cache)
+		err := d.openShard(s, n, out)
+		if errors.Is(err, errShardFailed) {
+			d.cur.Note = fmt.Sprintf("shard %d is not in snapshot [%s], so it was not compared", n, s.id.Name)
+			out.failed = true
+			return out, nil
+		}
 		if err != nil {
-			closeAll(out)
-			if errors.Is(err, errShardFailed) {
-				d.cur.Note = fmt.Sprintf("shard %d is not in snapshot [%s], so it was not compared", n, s.id.Name)
-				return nil, nil
-			}
+			out.close()
 			return nil, err
 		}
-		out = append(out, rd)
 	}
 	return out, nil
+}
+
+func (d *differ) openShard(s *side, n int, out *shardDocs) error {
+	old, err := d.oldDirectory(s, n)
+	if err == nil && old != nil {
+		var runs []*docCursor
+		runs, err = d.sortedRuns(old)
+		out.runs = append(out.runs, runs...)
+	}
+	if err != nil {
+		return fmt.Errorf("read shard %d of index [%s] in snapshot [%s]: %w", n, s.ix.Name, s.id.Name, withHint(err))
+	}
+	if old != nil {
+		return nil
+	}
+	rd, err := d.r.openShard(d.ctx, s.id, s.ix, n, d.cache)
+	if err == nil {
+		out.readers = append(out.readers, rd)
+	}
+	return err
 }
 
 func closeAll(list []*index.DirectoryReader) {

@@ -142,3 +142,36 @@ func TestDiffText(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// TestDiffOld compares snapshots whose segments are of Lucene 6 to 8, sorted in many runs and few, with the documents that real nodes had.
+func TestDiffOld(t *testing.T) {
+	defer func(n int) { runBytes = n }(runBytes)
+	t.Setenv("TMPDIR", t.TempDir())
+	for name, size := range map[string]int{"elasticsearch-5.6/main": 512, "elasticsearch-6.8/main": runBytes, "elasticsearch-7.10/main": 20 << 10, "opensearch-1.3/main": runBytes} {
+		runBytes = size
+		loc := "fs:" + fixture(t, name)
+		docs := oracletest.FixtureDocs(t, name)
+		looked := 0
+		for i, pair := range [][2]string{{"snap-1", "snap-3"}, {"snap-2", "snap-1"}, {"snap-1", "snap-1"}} {
+			var out bytes.Buffer
+			different, err := Diff(bg, &Printer{Out: &out, JSON: true}, DiffOptions{Location: loc, A: pair[0], B: pair[1], Source: i == 0})
+			if err != nil {
+				t.Fatalf("%s %v: %v", name, pair, err)
+			}
+			looked += checkDiff(t, docs, pair[0], pair[1], out.Bytes())
+			if i == 0 && !bytes.Contains(out.Bytes(), []byte(`"_source_previous"`)) || i != 0 && bytes.Contains(out.Bytes(), []byte(`"_source`)) {
+				t.Errorf("%s %v: sources are shown where they should not, or not where they should", name, pair)
+			}
+			if different != (pair[0] != pair[1]) {
+				t.Errorf("%s %v: %v", name, pair, different)
+			}
+		}
+		t.Logf("%s: %d documents that differ", name, looked)
+		if looked < 500 {
+			t.Error("too few to prove anything")
+		}
+		if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	}
+}

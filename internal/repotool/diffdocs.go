@@ -20,14 +20,26 @@ type comparison struct {
 	left, right docHeap
 	// history tells that both sides are of one history, in which a sequence number and a primary term name one write.
 	history bool
-	sides   [2][]*index.DirectoryReader
+	sides   [2]*shardDocs
 }
 
-func newComparison(d *differ, left, right []*index.DirectoryReader) *comparison {
-	c := &comparison{d: d, sides: [2][]*index.DirectoryReader{left, right}}
-	if len(left) == 1 && len(right) == 1 {
-		h := left[0].Infos().UserData["history_uuid"]
-		c.history = h != "" && h == right[0].Infos().UserData["history_uuid"]
+// shardDocs are the documents of shards of one side.
+type shardDocs struct {
+	readers []*index.DirectoryReader
+	runs    []*docCursor // of those with segments of Lucene 8 or older
+	failed  bool         // the snapshot lacks one of them
+}
+
+func (s *shardDocs) close() {
+	closeAll(s.readers)
+	closeRuns(s.runs)
+}
+
+func newComparison(d *differ, left, right *shardDocs) *comparison {
+	c := &comparison{d: d, sides: [2]*shardDocs{left, right}}
+	if len(left.readers) == 1 && len(right.readers) == 1 && len(left.runs)+len(right.runs) == 0 {
+		h := left.readers[0].Infos().UserData["history_uuid"]
+		c.history = h != "" && h == right.readers[0].Infos().UserData["history_uuid"]
 	}
 	return c
 }
@@ -75,7 +87,7 @@ func (c *comparison) one(h *docHeap, before, after *docReader) error {
 		doc = after
 	}
 	cur := (*h)[0]
-	if err := doc.read(cur.stored, cur.doc); err != nil {
+	if err := cur.read(doc); err != nil {
 		return err
 	}
 	if err := c.d.report(before, after); err != nil {
@@ -92,10 +104,10 @@ func (c *comparison) both(before, after *docReader) error {
 		return err
 	}
 	if !same {
-		if err := before.read(l.stored, l.doc); err != nil {
+		if err := l.read(before); err != nil {
 			return err
 		}
-		if err := after.read(r.stored, r.doc); err != nil {
+		if err := r.read(after); err != nil {
 			return err
 		}
 		same = before.same(after)
@@ -134,7 +146,7 @@ func (c *comparison) prepare() error {
 	var byID [2]map[lucene.ID]lucene.LeafReader
 	for i, side := range c.sides {
 		byID[i] = map[lucene.ID]lucene.LeafReader{}
-		for _, rd := range side {
+		for _, rd := range side.readers {
 			for _, leaf := range rd.Leaves() {
 				byID[i][leaf.Reader.Segment().Info.ID] = leaf.Reader
 			}
@@ -142,19 +154,27 @@ func (c *comparison) prepare() error {
 	}
 	for i, side := range c.sides {
 		h := []*docHeap{&c.left, &c.right}[i]
-		for _, rd := range side {
+		add := func(cur *docCursor) error {
+			ok, err := cur.next()
+			if ok {
+				*h = append(*h, cur)
+			}
+			return err
+		}
+		for _, cur := range side.runs {
+			if err := add(cur); err != nil {
+				return err
+			}
+		}
+		for _, rd := range side.readers {
 			for _, leaf := range rd.Leaves() {
 				other := byID[1-i][leaf.Reader.Segment().Info.ID]
 				cur, err := c.cursor(leaf.Reader, other, i == 0)
+				if err == nil {
+					err = add(cur)
+				}
 				if err != nil {
 					return err
-				}
-				ok, err := cur.next()
-				if err != nil {
-					return err
-				}
-				if ok {
-					*h = append(*h, cur)
 				}
 			}
 		}
@@ -243,6 +263,7 @@ type docCursor struct {
 	terms  lucene.TermsEnum
 	reuse  lucene.PostingsEnum
 	list   []listedDoc // instead of terms
+	run    *run        // instead of all of these
 	term   []byte
 	doc    int32
 }
@@ -270,6 +291,11 @@ func (c *docCursor) readIDs(o *only) error {
 
 // next moves to the next id that has a live document.
 func (c *docCursor) next() (bool, error) {
+	if c.run != nil {
+		var err error
+		c.term, err = c.run.next()
+		return c.term != nil, err
+	}
 	if c.terms == nil {
 		if len(c.list) == 0 {
 			return false, nil
@@ -304,6 +330,15 @@ func (c *docCursor) next() (bool, error) {
 			return true, nil
 		}
 	}
+}
+
+// read decodes the current document.
+func (c *docCursor) read(d *docReader) error {
+	if c.run != nil {
+		c.run.read(d)
+		return nil
+	}
+	return d.read(c.stored, c.doc)
 }
 
 // number reads a number of the current document. The column is opened anew each time: ids come in no order of documents.

@@ -3,6 +3,7 @@ package repotool
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -42,11 +43,13 @@ type docReader struct {
 	id, routing, source []byte
 	hasID, hasRouting   bool
 	hasSource, idOnly   bool
+	sum                 [sha256.Size]byte // of the source, which is left out
+	hasSum              bool
 }
 
 func (d *docReader) reset() {
 	d.id, d.routing, d.source = d.id[:0], d.routing[:0], d.source[:0]
-	d.hasID, d.hasRouting, d.hasSource = false, false, false
+	d.hasID, d.hasRouting, d.hasSource, d.hasSum = false, false, false, false
 }
 
 // read takes a document. Nested documents have no id.
@@ -83,7 +86,20 @@ func (d *docReader) Field(f *lucene.FieldInfo, v lucene.StoredValue) error {
 
 // same tells whether two documents have the same routing and source, byte for byte.
 func (d *docReader) same(o *docReader) bool {
-	return d.hasRouting == o.hasRouting && d.hasSource == o.hasSource && bytes.Equal(d.routing, o.routing) && bytes.Equal(d.source, o.source)
+	if d.hasRouting != o.hasRouting || d.hasSource != o.hasSource || !bytes.Equal(d.routing, o.routing) {
+		return false
+	}
+	if d.hasSum || o.hasSum {
+		return d.sourceSum() == o.sourceSum()
+	}
+	return bytes.Equal(d.source, o.source)
+}
+
+func (d *docReader) sourceSum() [sha256.Size]byte {
+	if d.hasSum {
+		return d.sum
+	}
+	return sha256.Sum256(d.source)
 }
 
 // appendText writes a string as JSON.
