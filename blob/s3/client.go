@@ -29,7 +29,8 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 		return nil, err
 	}
 	c := &client{cfg: cfg, counters: cfg.counters, transport: transport}
-	load := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogConfigurationWarnings(false), awsconfig.WithLogger(logging.Nop{})}
+	load := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogConfigurationWarnings(false), awsconfig.WithLogger(logging.Nop{}),
+		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 })} // newCredentials has one of its own
 	if cfg.region != "" {
 		load = append(load, awsconfig.WithRegion(cfg.region))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,7 +26,10 @@ func (c *config) refreshable() bool { return c.accessKey == "" || c.roleARN != "
 // chain of the SDK (environment, profile, web identity, container, instance). With a role they only serve
 // to assume it.
 func newCredentials(cfg *config, base aws.Config, transport http.RoundTripper) *aws.CredentialsCache {
-	provider := base.Credentials
+	var provider aws.CredentialsProvider = renewing{base.Credentials}
+	if base.Credentials == nil {
+		provider = nil
+	}
 	if cfg.accessKey != "" {
 		provider = credentials.NewStaticCredentialsProvider(cfg.accessKey, cfg.secretKey, cfg.sessionToken)
 	}
@@ -39,7 +43,7 @@ func newCredentials(cfg *config, base aws.Config, transport http.RoundTripper) *
 	if role != "" {
 		api := sts.NewFromConfig(base, func(o *sts.Options) {
 			o.HTTPClient = &http.Client{Transport: transport}
-			o.Credentials = aws.NewCredentialsCache(provider)
+			o.Credentials = aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = refreshBefore })
 			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, min(maxBackoff, 2*time.Second) })
 			if cfg.stsEndpoint != "" {
 				o.BaseEndpoint = aws.String(cfg.stsEndpoint)
@@ -52,7 +56,7 @@ func newCredentials(cfg *config, base aws.Config, transport http.RoundTripper) *
 			provider = stscreds.NewAssumeRoleProvider(api, role, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = session })
 		}
 	}
-	return aws.NewCredentialsCache(explained{provider, cfg, role}, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = refreshBefore })
+	return aws.NewCredentialsCache(&explained{CredentialsProvider: provider, cfg: cfg, role: role}, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = refreshBefore })
 }
 
 // credentialsError marks an error of finding credentials, before any request to the store.
@@ -61,14 +65,45 @@ type credentialsError struct{ err error }
 func (e *credentialsError) Error() string { return e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
 
+// renewing asks for new credentials each time: what the SDK's chain gives is a cache of its own, which keeps them until their very end, and
+// also those that the store does not take any more.
+type renewing struct{ aws.CredentialsProvider }
+
+func (r renewing) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if c, ok := r.CredentialsProvider.(*aws.CredentialsCache); ok {
+		c.Invalidate()
+	}
+	return r.CredentialsProvider.Retrieve(ctx)
+}
+
+// retryAfter is how long credentials that could not be renewed, but still are good, are used before they are asked for again.
+const retryAfter = 15 * time.Second
+
 // explained says what to do where no credentials are found.
 type explained struct {
 	aws.CredentialsProvider
 	cfg  *config
 	role string
+
+	mu   sync.Mutex
+	last aws.Credentials // that were got
 }
 
-func (e explained) Retrieve(ctx context.Context) (aws.Credentials, error) {
+// HandleFailToRefresh implements aws.HandleFailRefreshCredentialsCacheStrategy: who gives credentials may be away for a while before
+// those that there are end.
+func (e *explained) HandleFailToRefresh(ctx context.Context, _ aws.Credentials, err error) (aws.Credentials, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	next := time.Now().Add(retryAfter)
+	if ctx.Err() != nil || !e.last.HasKeys() || !e.last.CanExpire || !e.last.Expires.After(next) {
+		return aws.Credentials{}, err
+	}
+	good := e.last
+	good.Expires = next.Add(refreshBefore) // which the cache takes off again
+	return good, nil
+}
+
+func (e *explained) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if e.CredentialsProvider == nil {
@@ -77,6 +112,9 @@ func (e explained) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	got, err := e.CredentialsProvider.Retrieve(ctx)
 	switch {
 	case err == nil:
+		e.mu.Lock()
+		e.last = got
+		e.mu.Unlock()
 		return got, nil
 	case e.role != "":
 		err = fmt.Errorf("the role [%s] could not be assumed: %w", e.role, err)
