@@ -46,6 +46,7 @@ type Item struct {
 	RequireAlias           bool
 	Source                 []byte // of index and create
 	Update                 *Update
+	Pipeline               string // "" leaves it to the index, _none is none
 	// Check, if set, may refuse the operation once its index is known.
 	Check func(ix *state.Index) error
 }
@@ -69,6 +70,9 @@ type ItemResult struct {
 	PrimaryTerm   int64
 	ForcedRefresh bool
 	Get           *GetResult // of an update that asks for the source
+	Dropped       bool       // by a pipeline: nothing was written
+	Ingested      bool       // it went through a pipeline, which took IngestTook
+	IngestTook    time.Duration
 }
 
 // Status is the HTTP status of the operation.
@@ -94,10 +98,14 @@ type target struct {
 // are as durable as their index asks.
 func (s *Service) Bulk(ctx context.Context, items []Item, refresh Refresh) []ItemResult {
 	results := make([]ItemResult, len(items))
+	s.ingestItems(ctx, items, results)
 	groups := map[target][]int{}
 	var order []target
 	names := newBulkNames(items)
 	for i := range items {
+		if results[i].Err != nil || results[i].Dropped {
+			continue
+		}
 		it := &items[i]
 		results[i].Type, results[i].Index, results[i].ID = it.Type, it.Index, it.ID
 		if ix, ok := names.written[it.Index]; ok {

@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"sync/atomic"
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/cluster"
+	"github.com/varve-search/varve/internal/ingest"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/task"
 	"github.com/varve-search/varve/internal/wildcard"
@@ -24,8 +26,10 @@ type Service struct {
 	ids   idSource
 	// AutoCreate makes an index that a write names and that is not there; nil refuses such writes.
 	AutoCreate func(ctx context.Context, name string) error
-	scrolls    scrolls
-	filters    *search.LRUCache // sets of documents of filters that are used often
+	// Pipelines are the ingest pipelines of the cluster state.
+	Pipelines *ingest.Registry
+	scrolls   scrolls
+	filters   *search.LRUCache // sets of documents of filters that are used often
 }
 
 // filterCacheBytes is how much memory the sets of documents of filters may take.
@@ -36,6 +40,12 @@ func New(n *cluster.Node, tasks *task.Registry) *Service {
 	s := &Service{node: n, store: n.Store(), tasks: tasks}
 	_, _ = rand.Read(s.ids.node[:]) // never fails on the systems that Go supports
 	s.ids.counter.Store(uint32(time.Now().UnixNano()))
+	s.Pipelines = ingest.NewRegistry(func(id string) json.RawMessage {
+		if p := s.store.View().Pipeline(id); p != nil {
+			return p.Body
+		}
+		return nil
+	})
 	s.scrolls.init()
 	s.filters = search.NewLRUCache(filterCacheBytes)
 	return s

@@ -127,7 +127,11 @@ func buildGsub(c *config, s *step) error {
 func bytesOf(s string) (any, error) {
 	n, err := settings.ParseBytes(s, "Ingest Field")
 	if err != nil {
-		return nil, apierr.New(http.StatusBadRequest, "parse_exception", "%v", err)
+		e := apierr.New(http.StatusBadRequest, "parse_exception", "%v", err)
+		if digits := strings.TrimRight(strings.ToLower(s), "bkmgtp"); strings.Contains(e.Reason, "Fractional") {
+			return nil, e.Because(numberFormat(digits))
+		}
+		return nil, e
 	}
 	return n, nil
 }

@@ -46,6 +46,12 @@ func parseDate(format, s string, zone *time.Location) (time.Time, error) {
 	if err != nil {
 		return t, err
 	}
+	if zone != time.UTC { // OpenSearch then takes no notice of an offset in the text
+		t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), zone)
+	}
+	if format == "epoch_millis" || format == "epoch_second" { // they name no year, so OpenSearch takes this one and nothing else
+		t = time.Unix(0, 0).In(zone)
+	}
 	if !hasYear(format) {
 		t = time.Date(time.Now().UTC().Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
 	}
@@ -72,19 +78,22 @@ func parseTAI64N(s string, zone *time.Location) (time.Time, error) {
 	return time.UnixMilli(seconds*1000 - 10000 + nanos/1e6).In(zone), nil
 }
 
-// hasYear tells whether a pattern names a year, or is a named format.
+// hasYear tells whether a format names a year.
 func hasYear(format string) bool {
+	if strings.Contains(format, "_") && !strings.HasPrefix(format, "epoch") {
+		return true // one with a name
+	}
 	quoted := false
 	for _, r := range format {
 		switch {
 		case r == '\'':
 			quoted = !quoted
 		case quoted:
-		case strings.ContainsRune("yuYw_", r):
+		case strings.ContainsRune("yuYw", r):
 			return true
 		}
 	}
-	return len(format) > 5 && !strings.ContainsAny(format, "MdHhms:") // epoch_millis and its like
+	return false
 }
 
 // readDate tries all formats; the last that fits counts, as in OpenSearch.

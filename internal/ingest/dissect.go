@@ -181,7 +181,7 @@ func (f *found) add(k *dissectKey, text string) {
 func (d *dissector) dissect(text string) (map[string]string, error) {
 	f := &found{d: d, fields: map[string]string{}, appends: map[string][]appended{}, names: map[string]*reference{}}
 	if rest, ok := strings.CutPrefix(text, d.leading); ok && rest != "" {
-		f.walk([]byte(rest))
+		f.walk([]byte(text)[utf16Len(d.leading):]) // OpenSearch counts characters where it means bytes
 	}
 	for _, r := range f.names {
 		f.fields[r.key] = r.text
@@ -210,7 +210,7 @@ func (f *found) walk(in []byte) {
 		if at < 0 {
 			break
 		}
-		f.add(&keys[n], string(in[start:start+at]))
+		f.add(&keys[n], strings.ToValidUTF8(string(in[start:start+at]), "\uFFFD"))
 		i := start + at + len(delim)
 		for i < len(in) && bytes.HasPrefix(in[i:], delim) {
 			i += len(delim)
@@ -233,7 +233,7 @@ func (f *found) walk(in []byte) {
 		}
 	}
 	if f.matches != len(keys) && len(delim) == 0 {
-		f.add(&keys[n], string(in[start:]))
+		f.add(&keys[n], strings.ToValidUTF8(string(in[start:]), "\uFFFD"))
 	}
 }
 

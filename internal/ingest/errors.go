@@ -30,7 +30,8 @@ func numberFormat(s string) error {
 
 // javaClass is the class of the errors whose class shows in texts.
 var javaClass = map[string]string{"illegal_argument_exception": "java.lang.IllegalArgumentException", "illegal_state_exception": "java.lang.IllegalStateException",
-	"class_cast_exception": "java.lang.ClassCastException", "number_format_exception": "java.lang.NumberFormatException", "null_pointer_exception": "java.lang.NullPointerException"}
+	"class_cast_exception": "java.lang.ClassCastException", "number_format_exception": "java.lang.NumberFormatException", "null_pointer_exception": "java.lang.NullPointerException",
+	"pattern_parse": "org.opensearch.dissect.DissectException$PatternParse", "key_parse": "org.opensearch.dissect.DissectException$KeyParse"}
 
 // configError is a fault of a pipeline's configuration.
 func configError(typ, tag, property, format string, args ...any) *apierr.Error {
@@ -130,6 +131,17 @@ func illegalArgumentBecause(cause error, format string, args ...any) error {
 // apiArrayBounds is what a path of nothing but dots leads to.
 func apiArrayBounds() error {
 	return apierr.New(http.StatusInternalServerError, "array_index_out_of_bounds_exception", "Index -1 out of bounds for length 0")
+}
+
+// escaped is an error that passes by everything that handles failures, as some do in OpenSearch.
+type escaped struct{ error }
+
+func (e escaped) Unwrap() error { return e.error }
+
+// Escaped tells whether an error ends a simulation as a whole.
+func Escaped(err error) bool {
+	var e escaped
+	return errors.As(err, &e)
 }
 
 func isCycle(err error) bool {

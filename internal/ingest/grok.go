@@ -97,7 +97,7 @@ func grokRegex(bank map[string]string, s string) (string, error) {
 // checkBank refuses patterns that need themselves.
 func checkBank(bank map[string]string) error {
 	done := map[string]bool{}
-	for name := range bank {
+	for _, name := range sortedKeys(bank) {
 		if err := checkPattern(bank, name, nil, done); err != nil {
 			return err
 		}

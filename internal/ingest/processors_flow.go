@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/javavalue"
@@ -83,7 +84,7 @@ func buildForeach(c *config, s *step) error {
 	s.run = func(r *run, d *Document) (bool, error) {
 		l, err := d.getList(field, ignoreMissing)
 		if err != nil {
-			return false, err
+			return false, escaped{err}
 		}
 		if l == nil {
 			if ignoreMissing {
@@ -157,7 +158,11 @@ func buildJSON(c *config, s *step) error {
 
 // parseJSON reads the JSON that a value prints as.
 func parseJSON(v any) (any, error) {
-	out, err := javavalue.DecodeFirst([]byte(javavalue.String(v)))
+	text := javavalue.String(v)
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	out, err := javavalue.DecodeFirst([]byte(text))
 	if err != nil {
 		cause := apierr.New(http.StatusBadRequest, "json_parse_exception", "%v", err)
 		return nil, illegalArgumentBecause(cause, "com.fasterxml.jackson.core.JsonParseException: %v", err)

@@ -36,10 +36,9 @@ func compileRegex(source string, f flavor) (*pattern, error) {
 	if err := tr.run(); err != nil {
 		return nil, err
 	}
-	opts := []regexp2.CompileOption{regexp2.OptionMaxBacktrackingStackSize(matchStack)}
-	if f == javaRegex {
-		opts = append(opts, regexp2.RE2)
-	} else {
+	// RE2 makes \d, \w, \s and \b ASCII, as in both dialects.
+	opts := []regexp2.CompileOption{regexp2.OptionMaxBacktrackingStackSize(matchStack), regexp2.RE2}
+	if f == onigRegex {
 		opts = append(opts, regexp2.Multiline)
 		if len(tr.names) > 0 {
 			opts = append(opts, regexp2.ExplicitCapture)
@@ -126,6 +125,9 @@ func expand(b *strings.Builder, m *regexp2.Match, r string) error {
 			name, _, ok := strings.Cut(r[i+2:], "}")
 			if !ok {
 				return illegalArgument("named capturing group is missing trailing '}'")
+			}
+			if name != "" && name[0] >= '0' && name[0] <= '9' {
+				return illegalArgument("capturing group name {%s} starts with digit character", name)
 			}
 			g := m.GroupByName(name)
 			if g == nil {
@@ -424,16 +426,21 @@ func (t *translator) property(negated, inClass bool) error {
 func (t *translator) class() error {
 	t.out.WriteByte('[')
 	t.i++
-	if t.i < len(t.s) && t.s[t.i] == '^' {
+	negated := t.i < len(t.s) && t.s[t.i] == '^'
+	if negated {
 		t.out.WriteByte('^')
 		t.i++
 	}
-	first := true
+	first, inner := true, 0
 	for t.i < len(t.s) {
 		switch c := t.s[t.i]; {
 		case c == ']' && (!first || t.flavor == javaRegex):
-			t.out.WriteByte(']')
 			t.i++
+			if inner > 0 {
+				inner--
+				break
+			}
+			t.out.WriteByte(']')
 			return nil
 		case c == ']':
 			t.out.WriteString(`\]`)
@@ -450,6 +457,9 @@ func (t *translator) class() error {
 			}
 			t.out.WriteString(set[1])
 			t.i += len(name) + 4
+		case c == '[' && t.flavor == javaRegex && !negated && !strings.HasPrefix(t.s[t.i:], "[^"):
+			inner++ // a union
+			t.i++
 		case c == '[':
 			return refuse("a class within a class")
 		case c == '&' && strings.HasPrefix(t.s[t.i:], "&&"):

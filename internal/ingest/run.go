@@ -3,8 +3,6 @@ package ingest
 import (
 	"slices"
 	"time"
-
-	"github.com/varve-search/varve/internal/javavalue"
 )
 
 // run is the execution of pipelines on one document.
@@ -39,7 +37,7 @@ func (r *run) pipeline(p *Pipeline, d *Document) (keep bool, err error) {
 	done := p.counters.start()
 	defer func() { done(err) }()
 	keep, err = r.steps(p.steps, d)
-	if err != nil && len(p.onFailure) > 0 {
+	if err != nil && len(p.onFailure) > 0 && !Escaped(err) {
 		return r.recover(asFailure(err), p.onFailure, d)
 	}
 	return keep, err
@@ -58,10 +56,10 @@ func (r *run) steps(steps []*step, d *Document) (bool, error) {
 // step runs one processor. An error is a *failure.
 func (r *run) step(s *step, d *Document) (bool, error) {
 	keep, err := r.bare(s, d)
-	if err == nil {
-		return keep, nil
+	if err == nil || Escaped(err) {
+		return keep, err
 	}
-	if s.condition != nil {
+	if s.condition != nil && r.track == nil {
 		return false, wrap(err, "conditional", s, d) // OpenSearch names what stands around the processor
 	}
 	return false, wrap(err, s.typ, s, d)
@@ -85,6 +83,9 @@ func wrap(err error, typ string, s *step, d *Document) error {
 func (r *run) bare(s *step, d *Document) (bool, error) {
 	if s.condition != nil {
 		yes, err := s.condition.holds(d)
+		if err != nil && r.track != nil {
+			return false, escaped{err}
+		}
 		if err != nil {
 			return false, err
 		}
@@ -95,8 +96,8 @@ func (r *run) bare(s *step, d *Document) (bool, error) {
 	}
 	keep, err := r.call(s, d)
 	switch {
-	case err == nil:
-		return keep, nil
+	case err == nil || Escaped(err):
+		return keep, err
 	case s.ignoreFailure:
 		return true, nil
 	case len(s.onFailure) == 0:
@@ -117,6 +118,7 @@ func (r *run) call(s *step, d *Document) (keep bool, err error) {
 	}
 	keep, err = s.run(r, d)
 	switch {
+	case Escaped(err):
 	case err != nil && s.ignoreFailure:
 		r.note(s, ProcessorResult{Status: "error_ignored", Err: err, Document: d.copy()})
 	case err != nil:
@@ -131,6 +133,12 @@ func (r *run) call(s *step, d *Document) (keep bool, err error) {
 
 // trackCall notes a pipeline processor before those of the pipeline that it calls.
 func (r *run) trackCall(s *step, d *Document) (bool, error) {
+	if id, err := s.calls.render(d); err != nil || r.lookup(id) == nil {
+		if err == nil {
+			err = illegalArgument("Pipeline processor configured for non-existent pipeline [%s]", id)
+		}
+		return false, escaped{err}
+	}
 	probe := d.copy()
 	quiet := &run{lookup: r.lookup}
 	if _, err := s.run(quiet, probe); err != nil && isCycle(err) {
@@ -182,12 +190,15 @@ type ProcessorResult struct {
 	Document               *Document // nil where none is shown
 }
 
-// Simulate runs a pipeline on a document and returns what each processor did.
-func (p *Pipeline) Simulate(d *Document, lookup Lookup) []ProcessorResult {
+// Simulate runs a pipeline on a document and returns what each processor did. Failures stand in the results; an error is one that
+// ends the simulation.
+func (p *Pipeline) Simulate(d *Document, lookup Lookup) ([]ProcessorResult, error) {
 	results := []ProcessorResult{}
 	r := &run{lookup: lookup, track: &results}
-	_, _ = r.pipeline(p, d) // the results tell what failed
-	return results
+	if _, err := r.pipeline(p, d); Escaped(err) {
+		return nil, err
+	}
+	return results, nil
 }
 
 // start counts an execution; the function that it returns counts its end.
@@ -203,6 +214,3 @@ func (c *Counters) start() func(error) {
 		}
 	}
 }
-
-// CopySource returns a document's source, deeply copied.
-func (d *Document) CopySource() *object { return javavalue.Copy(d.Source()).(*object) }

@@ -21,7 +21,7 @@ func newTemplate(s string) (*template, *apierr.Error) {
 	}
 	t, err := mustache.Parse(s, mustache.EscapeJSON)
 	if err != nil {
-		return nil, apierr.New(http.StatusBadRequest, "script_exception", "%v", err).Because(apierr.New(http.StatusInternalServerError, "mustache_exception", "%v", err))
+		return nil, apierr.New(http.StatusBadRequest, "script_exception", "%v", err).With("script_stack", []string{}).With("script", s).With("lang", "mustache").Because(apierr.New(http.StatusInternalServerError, "mustache_exception", "%v", err))
 	}
 	return &template{t: t}, nil
 }

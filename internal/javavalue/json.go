@@ -75,8 +75,7 @@ func decode(dec *json.Decoder, depth int) (any, error) {
 				}
 				l.Items = append(l.Items, v)
 			}
-			_, err := dec.Token()
-			return l, err
+			return l, closed(dec)
 		}
 		o := &Object{}
 		for dec.More() {
@@ -97,10 +96,18 @@ func decode(dec *json.Decoder, depth int) (any, error) {
 			}
 			o.Put(key, v)
 		}
-		_, err := dec.Token()
-		return o, err
+		return o, closed(dec)
 	}
 	return tok, nil
+}
+
+// closed reads the end of an object or a list.
+func closed(dec *json.Decoder) error {
+	_, err := dec.Token()
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // number gives a number the class that Java's parser gives it.

@@ -34,7 +34,8 @@ const (
 
 type node struct {
 	kind kind
-	text string // text, name, or the delimiter of join
+	text string // text, or name
+	join string // the delimiter of join
 	body []node
 }
 
@@ -65,7 +66,7 @@ type parser struct {
 func (p *parser) line() int { return 1 + strings.Count(p.s[:p.i], "\n") }
 
 func (p *parser) errorf(format string, args ...any) error {
-	return fmt.Errorf(format+" @[template:%d]", append(args, p.line())...)
+	return fmt.Errorf(format+" @[query-template:%d]", append(args, p.line())...)
 }
 
 // nodes reads up to the end of the section, or of the text.
@@ -104,7 +105,7 @@ func (p *parser) nodes(until string, depth int) ([]node, error) {
 		case '!', '=':
 		case '/':
 			if name != until {
-				return nil, p.errorf("Mismatched start/end tags: %s != %s", orNone(until), name)
+				return nil, p.errorf("Mismatched start/end tags: %s != %s in query-template:%d", orNone(until), name, p.line())
 			}
 			return list, nil
 		case '#', '^':
@@ -213,6 +214,5 @@ func (p *parser) section(sigil byte, name string, body []node) (node, error) {
 	if len(body) != 1 || body[0].kind > raw {
 		return node{}, p.errorf("Mustache function [%s] must contain one and only one identifier", name)
 	}
-	body[0].text = strings.TrimSpace(body[0].text)
-	return node{kind: k, text: delimiter, body: body}, nil
+	return node{kind: k, text: strings.TrimSpace(body[0].text), join: delimiter, body: body}, nil
 }

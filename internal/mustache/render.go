@@ -64,7 +64,7 @@ func (r *renderer) node(n *node, scopes []any) error {
 			return r.nodes(n.body, scopes)
 		}
 	case toJSON:
-		return r.toJSON(n.body[0].text, scopes)
+		return r.toJSON(n.text, scopes)
 	case join:
 		return r.join(n, scopes)
 	case urlEncode:
@@ -130,16 +130,16 @@ func (r *renderer) toJSON(name string, scopes []any) error {
 }
 
 func (r *renderer) join(n *node, scopes []any) error {
-	v, _ := lookup(scopes, n.body[0].text)
+	v, _ := lookup(scopes, n.text)
 	l, ok := v.(*javavalue.List)
 	if !ok {
-		return nil
+		return r.nodes(n.body, scopes) // OpenSearch shows what stands between the tags
 	}
 	parts := make([]string, len(l.Items))
 	for i, e := range l.Items {
 		parts[i] = display(e)
 	}
-	return r.write(strings.Join(parts, n.text))
+	return r.write(strings.Join(parts, n.join))
 }
 
 // lookup finds a name in the innermost scope that has its first part.

@@ -57,6 +57,8 @@ func NewRouter(s Services) *Router {
 	a.routeRecovery(rt)
 	a.routeTemplates(rt)
 	a.routeAnalyze(rt)
+	a.routeIngest(rt)
+	a.routeScripts(rt)
 	a.routeResolve(rt)
 	a.routeCat(rt)
 	return rt

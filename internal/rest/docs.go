@@ -119,23 +119,12 @@ func versionTypeName(v shard.VersionType) string {
 	return [...]string{"INTERNAL", "EXTERNAL", "EXTERNAL_GTE"}[v]
 }
 
-// noPipeline refuses writes through an ingest pipeline, which would change the document.
-func noPipeline(name string) error {
-	if name != "" && name != "_none" {
-		return apierr.NotImplemented("ingest pipelines are not built in this server yet: [%s]", name)
-	}
-	return nil
-}
-
 // writeOptions reads what all writes have in common.
 func (a *API) writeOptions(r *Request) (coordinator.Refresh, error) {
 	if _, err := r.Time("timeout", 0); err != nil {
 		return 0, err
 	}
 	r.Ignore("wait_for_active_shards")
-	if err := noPipeline(r.Param("pipeline")); err != nil {
-		return 0, err
-	}
 	return refreshPolicy(r)
 }
 
@@ -156,6 +145,7 @@ func (a *API) indexDocument(typ coordinator.OpType) Handler {
 		default:
 			return nil, apierr.IllegalArgument("opType must be 'create' or 'index', found: [%s]", op)
 		}
+		it.Pipeline = r.Param("pipeline")
 		if err := conditions(r, &it); err != nil {
 			return nil, err
 		}
@@ -272,7 +262,11 @@ func resultObject(res *coordinator.ItemResult) *xcontent.Object {
 	if res.Result == "noop" {
 		total, ok = 0, 0
 	}
-	return o.Add("_shards", xcontent.Obj("total", total, "successful", ok, "failed", 0)).Add("_seq_no", res.SeqNo).Add("_primary_term", res.PrimaryTerm)
+	o.Add("_shards", xcontent.Obj("total", total, "successful", ok, "failed", 0))
+	if res.Dropped {
+		return o // it never came to a shard
+	}
+	return o.Add("_seq_no", res.SeqNo).Add("_primary_term", res.PrimaryTerm)
 }
 
 // updateBody is the body of an update.

@@ -20,7 +20,7 @@ func (a *API) bulk(r *Request) (*Response, error) {
 	}
 	r.Ignore("batch_size", "batch_interval", "batch_interval_enabled", "type")
 	def := coordinator.NewItem(coordinator.OpIndex, r.Param("index"), "")
-	def.Routing = r.Param("routing")
+	def.Routing, def.Pipeline = r.Param("routing"), r.Param("pipeline")
 	if def.RequireAlias, err = r.Bool("require_alias", false); err != nil {
 		return nil, err
 	}
@@ -39,10 +39,12 @@ func (a *API) bulk(r *Request) (*Response, error) {
 		items[i].Check = a.writable
 	}
 	results := a.Docs.Bulk(r.Context(), items, refresh)
-	failed := false
+	failed, ingested := false, false
+	var ingestTook time.Duration
 	list := make([]any, len(results))
 	for i := range results {
 		res := &results[i]
+		ingested, ingestTook = ingested || res.Ingested, ingestTook+res.IngestTook
 		var o *xcontent.Object
 		if res.Err != nil {
 			failed = true
@@ -60,7 +62,11 @@ func (a *API) bulk(r *Request) (*Response, error) {
 		}
 		list[i] = xcontent.Obj(items[i].Type.String(), o)
 	}
-	return OK(xcontent.Obj("took", time.Since(start).Milliseconds(), "errors", failed, "items", list))
+	out := xcontent.Obj("took", time.Since(start).Milliseconds())
+	if ingested {
+		out.Add("ingest_took", ingestTook.Milliseconds())
+	}
+	return OK(out.Add("errors", failed).Add("items", list))
 }
 
 func nullable(s string) any {
@@ -210,7 +216,7 @@ func readActionField(m xcontent.Member, it *coordinator.Item, sel *sourceSelecti
 			return sel, apierr.IllegalArgument("opType must be 'create' or 'index', found: [%s]", text)
 		}
 	case "pipeline":
-		err = noPipeline(text)
+		it.Pipeline = text
 	default:
 		return sel, apierr.IllegalArgument("Action/metadata line [1] contains an unknown parameter [%s]", m.Key)
 	}

@@ -152,7 +152,7 @@ func (a *API) nodeInfo(n *state.Node, w wanted, flat bool) *xcontent.Object {
 		"transport":        xcontent.Obj("bound_address", []string{n.TransportAddress}, "publish_address", n.TransportAddress, "profiles", xcontent.Obj()),
 		"http":             xcontent.Obj("bound_address", []string{n.HTTPAddress}, "publish_address", n.HTTPAddress, "max_content_length_in_bytes", maxBody),
 		"plugins":          []any{},
-		"ingest":           xcontent.Obj("processors", []any{}),
+		"ingest":           ingestInfo(),
 		"aggregations":     aggregationInfo(),
 		"search_pipelines": xcontent.Obj("request_processors", []any{}, "response_processors", []any{}),
 	}
@@ -262,9 +262,6 @@ func (a *API) nodeStatSections(o *xcontent.Object, w wanted) {
 	}
 	one := xcontent.Obj("path", data, "mount", data, "type", "unknown")
 	one.Members = append(one.Members, disk().Members...)
-	count := func() *xcontent.Object {
-		return xcontent.Obj("count", 0, "time_in_millis", 0, "current", 0, "failed", 0)
-	}
 	cs := a.view()
 	sections := []xcontent.Member{
 		{Key: "os", Value: m.osStats()}, {Key: "process", Value: m.processStats(a.Started)}, {Key: "jvm", Value: m.jvmStats(a.Started)}, {Key: "thread_pool", Value: threadPoolStats()},
@@ -275,7 +272,7 @@ func (a *API) nodeStatSections(o *xcontent.Object, w wanted) {
 		{Key: "script", Value: xcontent.Obj("compilations", 0, "cache_evictions", 0, "compilation_limit_triggered", 0)},
 		{Key: "discovery", Value: xcontent.Obj("cluster_state_queue", xcontent.Obj("total", 0, "pending", 0, "committed", 0),
 			"published_cluster_states", xcontent.Obj("full_states", 0, "incompatible_diffs", 0, "compatible_diffs", cs.Version))},
-		{Key: "ingest", Value: xcontent.Obj("total", count(), "pipelines", xcontent.Obj())},
+		{Key: "ingest", Value: a.ingestStats()},
 		{Key: "indexing_pressure", Value: indexingPressure()},
 		{Key: "task_cancellation", Value: xcontent.Obj("search_shard_task", xcontent.Obj("current_count_post_cancel", 0, "total_count_post_cancel", 0))},
 	}

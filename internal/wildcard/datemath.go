@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/varve-search/varve/internal/dateformat"
 )
 
 // DateMath resolves names such as "<logs-{now/d-1M{uuuu.MM|+02:00}}>" at the given time; other names
@@ -81,6 +83,17 @@ func datePart(s string, now time.Time) (string, error) {
 				return "", err
 			}
 		}
+	}
+	if strings.Contains(math, "||") { // a date in the same format, as the processor date_index_name writes it
+		f, err := dateformat.Parse(format)
+		if err != nil {
+			return "", err
+		}
+		t, err := f.Math(math, func() time.Time { return now }, false, zone)
+		if err != nil {
+			return "", err
+		}
+		return f.Format(t.In(zone)), nil
 	}
 	t, err := addDates(math, now.In(zone))
 	if err != nil {
