@@ -19,6 +19,7 @@ func (a *API) routeScripts(rt *Router) {
 	rt.Handle("GET", "/_scripts/{id}", a.getScript)
 	rt.Handle("DELETE", "/_scripts/{id}", a.deleteScript)
 	rt.Handle("GET", "/_script_language", a.scriptLanguages)
+	rt.Handle("GET", "/_script_context", a.scriptContexts)
 }
 
 // scriptLanguageNames are the languages that scripts may be stored in. Only templates (mustache) are run.
@@ -192,5 +193,20 @@ func (a *API) deleteScript(r *Request) (*Response, error) {
 // scriptLanguages says in which contexts scripts are run: templates only.
 func (a *API) scriptLanguages(*Request) (*Response, error) {
 	return OK(xcontent.Obj("types_allowed", []string{"inline", "stored"},
-		"language_contexts", []any{xcontent.Obj("language", "mustache", "contexts", []string{"ingest_template", "template"})}))
+		"language_contexts", []any{xcontent.Obj("language", "mustache", "contexts", templateContexts)}))
+}
+
+// templateContexts are where scripts are run: those of templates.
+var templateContexts = []string{"ingest_template", "template"}
+
+// scriptContexts describes the contexts, whose methods are those of templates.
+func (a *API) scriptContexts(*Request) (*Response, error) {
+	list := []any{}
+	for _, name := range templateContexts {
+		method := func(name, returns string) any {
+			return xcontent.Obj("name", name, "return_type", returns, "params", []any{})
+		}
+		list = append(list, xcontent.Obj("name", name, "methods", []any{method("execute", "java.lang.String"), method("getParams", "java.util.Map")}))
+	}
+	return OK(xcontent.Obj("contexts", list))
 }

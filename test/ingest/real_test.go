@@ -175,7 +175,7 @@ func (p pair) snapshots(t *testing.T) {
 	ours := func(method, path, body string) { servertest.Must(t, p.ours, method, path, body, nil) }
 	for _, do := range []func(string, string, string){real, ours} {
 		do("DELETE", "/_ingest/pipeline/*", "")
-		do("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"`+"shared"+`"}}`)
+		do("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"shared"}}`)
 	}
 	real("PUT", "/_ingest/pipeline/logs", `{"description":"lines","version":4,"processors":[
 		{"grok":{"field":"m","patterns":["%{IP:client.ip} %{WORD:verb} %{NOTSPACE:path} %{NUMBER:status:int}"],"ignore_missing":true,"on_failure":[{"set":{"field":"bad","value":"{{_ingest.on_failure_message}}"}}]}},
@@ -204,6 +204,8 @@ func (p pair) snapshots(t *testing.T) {
 
 	ours("PUT", "/_ingest/pipeline/added", `{"processors":[{"append":{"field":"tags","value":["{{verb}}"]}}]}`)
 	ours("PUT", "/_snapshot/r/two?wait_for_completion=true", `{"indices":"snapped","include_global_state":true}`)
+	real("DELETE", "/_snapshot/r", "") // a real node keeps what it knows of a repository
+	real("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"shared"}}`)
 	real("DELETE", "/snapped", "")
 	real("DELETE", "/_ingest/pipeline/*", "")
 	real("DELETE", "/_scripts/find", "")
