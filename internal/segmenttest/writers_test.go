@@ -1,6 +1,7 @@
 package segmenttest
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -144,7 +145,10 @@ func sizes(t *testing.T, folder string, into map[string]int64) {
 // TestWriters has real Lucene check and read what the writers made of the columns of the fixtures.
 func TestWriters(t *testing.T) {
 	for _, fixture := range []string{"opensearch-2.17/main", "opensearch-2.19/main"} {
-		for _, snapshot := range []string{"snap-2", "snap-3"} {
+		for i, snapshot := range []string{"snap-2", "snap-3"} {
+			if os.Getenv("VARVE_LONG") == "" && (i == 0) == (fixture == "opensearch-2.19/main") {
+				continue // snap-2 of one, snap-3 of the other
+			}
 			t.Run(filepath.Dir(fixture)+"/"+snapshot, func(t *testing.T) {
 				var n tally
 				before, after := map[string]int64{}, map[string]int64{}

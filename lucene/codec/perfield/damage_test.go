@@ -268,7 +268,7 @@ func TestDamageGenerations(t *testing.T) {
 	for i, version := range []string{"9.0.0", "9.8.0", "9.11.1", "9.12.3", "10.1.0", "10.5.0"} {
 		path := makeIndex(t, version, int64(i), 900)
 		for _, s := range openSegments(t, path, store.Random) {
-			damage(t, takeImage(t, s.State), rand.New(rand.NewPCG(seed, uint64(i))), 4**roundFlag)
+			damage(t, takeImage(t, s.State), rand.New(rand.NewPCG(seed, uint64(i))), 2**roundFlag)
 		}
 	}
 }
