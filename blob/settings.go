@@ -58,13 +58,19 @@ var sizeUnits = []struct {
 	{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", 1 << 40}, {"p", 1 << 50}, {"b", 1},
 }
 
-// Bytes returns a size such as "16mb", from lo to hi bytes.
+// Bytes returns a size such as "16mb", from lo to hi bytes. "0" and "-1" need no unit where they are allowed.
 func (s Settings) Bytes(name string, def, lo, hi int64) (int64, error) {
 	v, ok := s[name]
 	if !ok {
 		return def, nil
 	}
 	text := strings.ToLower(strings.TrimSpace(v))
+	switch {
+	case text == "0" && lo <= 0:
+		return 0, nil
+	case text == "-1" && lo < 0:
+		return -1, nil
+	}
 	for _, u := range sizeUnits {
 		digits, ok := strings.CutSuffix(text, u.suffix)
 		if !ok {

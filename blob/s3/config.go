@@ -222,7 +222,7 @@ func (c *config) parseObjects(r *reader) {
 	c.readOnly = r.bool("readonly", false)
 	r.oneOf("s3_async_client_type", "crt", "crt", "netty")
 	for _, name := range []string{"max_snapshot_bytes_per_sec", "max_restore_bytes_per_sec"} {
-		r.bytes(name, 0, 0, 1<<62)
+		r.bytes(name, 0, -1, 1<<62)
 	}
 	if acl, ok := set["canned_acl"]; ok && acl != "" {
 		c.acl = types.ObjectCannedACL(acl)

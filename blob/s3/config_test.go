@@ -61,7 +61,7 @@ func TestSettings(t *testing.T) {
 		"bucket": "some-bucket", "base_path": "/a/b/", "client": "other", "compress": "true", "chunk_size": "2gb", "buffer_size": "100mb", "max_retries": "7",
 		"throttle_retries": "false", "canned_acl": "bucket-owner-full-control", "storage_class": "standard_ia", "server_side_encryption_type": "AWS:KMS",
 		"server_side_encryption_kms_key_id": "k", "server_side_encryption_bucket_key_enabled": "false", "server_side_encryption_encryption_context": `{"a":"b"}`,
-		"expected_bucket_owner": "123456789012", "max_restore_bytes_per_sec": "40mb", "max_snapshot_bytes_per_sec": "0b", "readonly": "true", "role_arn": "arn:aws:iam::1:role/x",
+		"expected_bucket_owner": "123456789012", "max_restore_bytes_per_sec": "-1", "max_snapshot_bytes_per_sec": "0", "readonly": "true", "role_arn": "arn:aws:iam::1:role/x",
 		"s3_async_client_type": "netty", "location": "ignored",
 	}
 	const o = "s3.client.other."

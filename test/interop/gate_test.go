@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -126,9 +125,6 @@ func (g *gate) copy(to, from net.Conn) {
 			}
 		}
 		if err != nil {
-			if err != io.EOF {
-				from.Close()
-			}
 			return
 		}
 	}
