@@ -33,7 +33,7 @@ func (t *translator) types(types *smile.Object) (*smile.Object, error) {
 
 // goneMetadata are the parts of a mapping's root that mean nothing any more.
 var goneMetadata = map[string]bool{"_all": true, "_parent": true, "_timestamp": true, "_ttl": true, "_index": true, "_type": true, "_uid": true, "_id": true, "_analyzer": true,
-	"_boost": true, "_size": true, "_field_names": true, "_data_stream_timestamp": true, "_doc_count": true, "_tier": true, "_version": true, "runtime": true, "include_in_all": true}
+	"_boost": true, "_size": true, "_field_names": true, "_doc_count": true, "_tier": true, "_version": true, "runtime": true, "include_in_all": true}
 
 func (t *translator) root(def *smile.Object) (*smile.Object, error) {
 	out := smile.NewObject()
@@ -49,6 +49,10 @@ func (t *translator) root(def *smile.Object) (*smile.Object, error) {
 		case goneMetadata[m.Name]:
 			if o, ok := m.Value.(*smile.Object); !ok || o.Len() > 0 {
 				t.lost("["+m.Name+"] of the mapping was dropped: it is not supported any more", "")
+			}
+		case m.Name == "_data_stream_timestamp":
+			if o, ok := m.Value.(*smile.Object); ok {
+				out.Set(m.Name, keep(o, "enabled", "timestamp_field"))
 			}
 		case m.Name == "_source":
 			o, _ := m.Value.(*smile.Object)

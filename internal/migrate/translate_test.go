@@ -73,7 +73,7 @@ func TestMappings(t *testing.T) {
 		{"Joda's dates", "6080999", `{"_doc":{"dynamic_date_formats":["YYYY/MM/dd"],"properties":{"a":{"type":"date","format":"YYYY-MM-dd'T'HH:mm:ssZZ||strictDateOptionalTime||epoch_millis"}}}}`,
 			`{"dynamic_date_formats":["yyyy/MM/dd"],"properties":{"a":{"type":"date","format":"yyyy-MM-dd'T'HH:mm:ssXXX||strict_date_optional_time||epoch_millis"}}}`, nil},
 		{"java.time's dates", "7170099", `{"_doc":{"properties":{"a":{"type":"date","format":"8uuuu-MM||YYYY"}}}}`, `{"properties":{"a":{"type":"date","format":"uuuu-MM||YYYY"}}}`, nil},
-		{"runtime fields", "7172999", `{"_doc":{"dynamic":"runtime","runtime":{"r":{"type":"long"}},"_data_stream_timestamp":{"enabled":true}}}`, `{"dynamic":"false"}`, []string{"runtime]", "[runtime]", "_data_stream"}},
+		{"runtime fields", "7172999", `{"_doc":{"dynamic":"runtime","runtime":{"r":{"type":"long"}},"_data_stream_timestamp":{"enabled":true}}}`, `{"dynamic":"false","_data_stream_timestamp":{"enabled":true}}`, []string{"runtime]", "[runtime]"}},
 		{"dynamic templates", "5061699", `{"doc":{"dynamic_templates":[{"s":{"match_mapping_type":"string","mapping":{"type":"string","index":"not_analyzed"}}}]}}`,
 			`{"dynamic_templates":[{"s":{"match_mapping_type":"string","mapping":{"type":"keyword"}}}]}`, []string{"[string]"}},
 		{"filtered source", "7172999", `{"_doc":{"_source":{"excludes":["a"]}}}`, `{"_source":{"excludes":["a"]}}`, []string{"filtered"}},
