@@ -9,6 +9,9 @@ import (
 	"github.com/varve-search/varve/internal/javavalue"
 )
 
+// What is put into a document is a copy if it may be in it already: two places may not share an object, or one could come to lie
+// within itself.
+
 type (
 	object = javavalue.Object
 	list   = javavalue.List
@@ -66,6 +69,9 @@ func (d *Document) Source() *object {
 	return src
 }
 
+// maxPath is how many parts a field path may have, and so how deep it may make a document.
+const maxPath = 1000
+
 // path splits a field path and returns the value that it starts from.
 func (d *Document) path(path string) (start any, parts []string, err error) {
 	if path == "" {
@@ -84,7 +90,10 @@ func (d *Document) path(path string) (start any, parts []string, err error) {
 		}
 	}
 	if len(parts) == 0 {
-		return nil, nil, apiArrayBounds()
+		return nil, nil, arrayBounds()
+	}
+	if len(parts) > maxPath {
+		return nil, nil, illegalArgument("path [%.100s…] has [%d] parts, more than [%d]", path, len(parts), maxPath)
 	}
 	if len(parts) == 1 && parts[0] == "" {
 		return nil, nil, illegalArgument("path [%s] is not valid", path)

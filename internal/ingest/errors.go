@@ -128,8 +128,8 @@ func illegalArgumentBecause(cause error, format string, args ...any) error {
 	return apierr.IllegalArgument(format, args...).Because(cause)
 }
 
-// apiArrayBounds is what a path of nothing but dots leads to.
-func apiArrayBounds() error {
+// arrayBounds is what a path of nothing but dots leads to.
+func arrayBounds() error {
 	return apierr.New(http.StatusInternalServerError, "array_index_out_of_bounds_exception", "Index -1 out of bounds for length 0")
 }
 

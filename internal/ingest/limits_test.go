@@ -57,6 +57,23 @@ func TestDeepNesting(t *testing.T) {
 	}
 }
 
+// TestNoCycles shows that a document cannot come to lie within itself, and that paths do not make it as deep as they like.
+func TestNoCycles(t *testing.T) {
+	for _, pipeline := range []string{
+		`{"processors":[{"foreach":{"field":"a","processor":{"rename":{"field":"a","target_field":"_ingest._value.b"}}}}]}`,
+		`{"processors":[{"foreach":{"field":"a","processor":{"copy":{"source_field":"a","target_field":"_ingest._value.b"}}}}]}`,
+		`{"processors":[{"sort":{"field":"a","target_field":"b"}},{"rename":{"field":"a","target_field":"b.0.c"}}]}`,
+		`{"processors":[{"foreach":{"field":"a","processor":{"dot_expander":{"field":"x.y","path":"_ingest._value"}}}}]}`,
+	} {
+		if got := outcome(t, pipeline, `{"a":[{"x.y":{"z":1},"x":{}}]}`, nil); strings.HasPrefix(got, "refused") {
+			t.Errorf("%s: %s", pipeline, got)
+		}
+	}
+	if got := outcome(t, `{"processors":[{"set":{"field":"{{p}}","value":1}}]}`, `{"p":"`+strings.Repeat("a.", 100000)+`a"}`, nil); !strings.Contains(got, "has [100001] parts") {
+		t.Errorf("a path of 100001 parts: %.200s", got)
+	}
+}
+
 func TestRegistry(t *testing.T) {
 	bodies := map[string]json.RawMessage{"a": json.RawMessage(`{"processors":[{"set":{"field":"x","value":1}}]}`), "s": json.RawMessage(`{"processors":[{"script":{"source":"x","tag":"T"}}]}`)}
 	r := NewRegistry(func(id string) json.RawMessage { return bodies[id] })

@@ -217,7 +217,7 @@ func buildRename(c *config, s *step) error {
 		if err := d.remove(path); err != nil {
 			return false, err
 		}
-		if err := d.set(to, v); err != nil {
+		if err := d.set(to, javavalue.Copy(v)); err != nil {
 			if back := d.set(path, v); back != nil {
 				return false, back
 			}
@@ -422,7 +422,7 @@ func buildDotExpander(c *config, s *step) error {
 			return false, err
 		}
 		if there {
-			return true, d.add(path, in.Remove(field), true)
+			return true, d.add(path, javavalue.Copy(in.Remove(field)), true)
 		}
 		for i := strings.IndexByte(path, '.'); i >= 0; {
 			partial := path[:i]
@@ -442,7 +442,7 @@ func buildDotExpander(c *config, s *step) error {
 			}
 			i += 1 + next
 		}
-		return true, d.set(path, in.Remove(field))
+		return true, d.set(path, javavalue.Copy(in.Remove(field)))
 	}
 	return nil
 }

@@ -233,7 +233,7 @@ func buildSort(c *config, s *step) error {
 		if l == nil {
 			return false, illegalArgument("field [%s] is null, cannot sort.", field)
 		}
-		out := &list{Items: slices.Clone(l.Items)}
+		out := javavalue.Copy(l).(*list)
 		var failed error
 		slices.SortStableFunc(out.Items, func(a, b any) int {
 			n, err := compareValues(a, b)

@@ -94,10 +94,12 @@ func (c *Counters) read(name, typ string) Count {
 // Read returns the counts of all documents.
 func (c *Counters) Read() Count { return c.read("", "") }
 
-// Stats returns the counts of a pipeline and of its processors.
+// Stats returns the counts of a pipeline and of its processors, without those in on_failure.
 func (p *Pipeline) Stats() (Count, []Count) {
 	var list []Count
-	walk(append(p.steps[:len(p.steps):len(p.steps)], p.onFailure...), func(s *step) { list = append(list, s.counters.read(s.name(), s.typ)) })
+	for _, s := range p.steps {
+		list = append(list, s.counters.read(s.name(), s.typ))
+	}
 	return p.counters.read(p.ID, ""), list
 }
 

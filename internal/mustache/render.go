@@ -10,12 +10,15 @@ import (
 	"github.com/varve-search/varve/internal/javavalue"
 )
 
-// maxOutput bounds what a template may grow to.
-const maxOutput = 100 << 20
+// The limits of one rendering: how much it may make, and of how many parts. Sections over lists within each other multiply.
+const (
+	maxOutput = 100 << 20
+	maxParts  = 5_000_000
+)
 
 // Render fills the template from an object.
 func (t *Template) Render(model *javavalue.Object) (string, error) {
-	r := &renderer{escape: t.escape}
+	r := &renderer{escape: t.escape, parts: new(int)}
 	if err := r.nodes(t.nodes, []any{model}); err != nil {
 		return "", err
 	}
@@ -25,6 +28,7 @@ func (t *Template) Render(model *javavalue.Object) (string, error) {
 type renderer struct {
 	b      strings.Builder
 	escape Escape
+	parts  *int // that were rendered
 }
 
 func (r *renderer) write(s string) error {
@@ -45,6 +49,9 @@ func (r *renderer) nodes(list []node, scopes []any) error {
 }
 
 func (r *renderer) node(n *node, scopes []any) error {
+	if *r.parts++; *r.parts > maxParts {
+		return fmt.Errorf("the template has more than %d parts to render", maxParts)
+	}
 	switch n.kind {
 	case text:
 		return r.write(n.text)
@@ -69,7 +76,7 @@ func (r *renderer) node(n *node, scopes []any) error {
 		return r.join(n, scopes)
 	case urlEncode:
 		for i := range n.body {
-			sub := &renderer{escape: r.escape}
+			sub := &renderer{escape: r.escape, parts: r.parts}
 			if err := sub.node(&n.body[i], scopes); err != nil {
 				return err
 			}

@@ -59,6 +59,7 @@ func NewRouter(s Services) *Router {
 	a.routeAnalyze(rt)
 	a.routeIngest(rt)
 	a.routeScripts(rt)
+	a.routeSearchTemplates(rt)
 	a.routeResolve(rt)
 	a.routeCat(rt)
 	return rt

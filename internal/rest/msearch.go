@@ -14,7 +14,10 @@ import (
 )
 
 // multiSearch answers _msearch: pairs of lines, a header and a body.
-func (a *API) multiSearch(r *Request) (*Response, error) {
+func (a *API) multiSearch(r *Request) (*Response, error) { return a.multiSearchOf(r, nil) }
+
+// multiSearchOf answers _msearch; render, if set, makes the body of a search of a line. An error of it is that search's.
+func (a *API) multiSearchOf(r *Request, render renderLine) (*Response, error) {
 	start := time.Now()
 	r.Ignore("max_concurrent_searches", "pre_filter_shard_size", "max_concurrent_shard_requests", "ccs_minimize_roundtrips", "search_pipeline")
 	def := coordinator.SearchRequest{Indices: indexList(r.Param("index"))}
@@ -38,7 +41,7 @@ func (a *API) multiSearch(r *Request) (*Response, error) {
 		}
 		return nil, err
 	}
-	reqs, errs, err := readMultiSearch(r.Body, def)
+	reqs, errs, err := readMultiSearch(r.Body, def, render)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +96,11 @@ func searchType(t string) (dfs bool, err error) {
 	return false, apierr.IllegalArgument("No search type for [%s]", t)
 }
 
+// renderLine makes the body of a search of a line. failed is the fault of that search, err one of the whole request.
+type renderLine func(line []byte) (body []byte, failed, err error)
+
 // readMultiSearch reads the lines. An error of one search is that search's.
-func readMultiSearch(body []byte, def coordinator.SearchRequest) ([]*coordinator.SearchRequest, []error, error) {
+func readMultiSearch(body []byte, def coordinator.SearchRequest, render renderLine) ([]*coordinator.SearchRequest, []error, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil, apierr.New(http.StatusBadRequest, "parse_exception", "request body or source parameter is required")
 	}
@@ -117,6 +123,17 @@ func readMultiSearch(body []byte, def coordinator.SearchRequest) ([]*coordinator
 			break
 		}
 		line, body = cutLine(body)
+		if render != nil {
+			rendered, failed, err := render(line)
+			if err != nil {
+				return nil, nil, err
+			}
+			if failed != nil {
+				reqs, errs = append(reqs, &req), append(errs, failed)
+				continue
+			}
+			line = rendered
+		}
 		v, err := xcontent.Decode(line)
 		if len(bytes.TrimSpace(line)) == 0 {
 			v, err = (*xcontent.Object)(nil), nil

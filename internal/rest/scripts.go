@@ -25,13 +25,14 @@ func (a *API) routeScripts(rt *Router) {
 // scriptLanguageNames are the languages that scripts may be stored in. Only templates (mustache) are run.
 var scriptLanguageNames = []string{"expression", "mustache", "painless"}
 
-// putScript stores a script or a search template. Scripts are not run here, so nothing but a template is compiled.
+// putScript stores a script or a search template. As in OpenSearch it is compiled only where a context is given; scripts are not run
+// here, so none but templates are.
 func (a *API) putScript(r *Request) (*Response, error) {
 	if _, err := a.timeouts(r); err != nil {
 		return nil, err
 	}
 	id := r.Param("id")
-	r.Ignore("context")
+	inContext := r.Has("context")
 	body, err := r.object()
 	if err == nil && body == nil {
 		err = apierr.New(http.StatusBadRequest, "parse_exception", "request body is required")
@@ -61,7 +62,7 @@ func (a *API) putScript(r *Request) (*Response, error) {
 		return nil, apierr.IllegalArgument("unable to put stored script with unsupported lang [%s]", lang)
 	}
 	source, _ := script.Get("source")
-	if lang == "mustache" {
+	if lang == "mustache" && inContext {
 		if _, err := mustache.Parse(source.(string), mustache.EscapeJSON); err != nil {
 			return nil, apierr.IllegalArgument("failed to parse/compile stored script [%s]", id).Because(apierr.New(http.StatusBadRequest, "script_exception", "%v", err))
 		}

@@ -142,7 +142,7 @@ func (p pair) requests(t *testing.T) {
 	for _, line := range list {
 		method, rest, _ := strings.Cut(line, " ")
 		path, body, _ := strings.Cut(rest, " ")
-		if strings.Contains(path, "_bulk") {
+		if strings.Contains(path, "_bulk") || strings.Contains(path, "_msearch") {
 			body = strings.ReplaceAll(body, `\n`, "\n")
 		}
 		drop := []string{"took", "timestamp", "stack_trace", "index_uuid", "_shards", "_seq_no", "_primary_term"}
