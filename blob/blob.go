@@ -70,8 +70,8 @@ type Container interface {
 	Children(ctx context.Context, fn func(name string) error) error
 	// Container returns the sub-container at a slash-separated path.
 	Container(path string) (Container, error)
-	// DeleteBatch removes blobs. A name that does not exist is no error. It tries all names; when
-	// some fail the error is a *BatchError.
+	// DeleteBatch removes blobs. Names may be slash-separated paths of blobs in sub-containers, which obey CheckBlobPath. One that
+	// does not exist is no error. It tries all names; when some fail the error is a *BatchError.
 	DeleteBatch(ctx context.Context, names []string) error
 	// DeleteTree removes all blobs of this container and of its sub-containers.
 	DeleteTree(ctx context.Context) (DeleteStats, error)
@@ -160,6 +160,14 @@ func CheckName(name string) error {
 		return nil
 	}
 	return &Error{Op: "check name", Name: fmt.Sprintf("%.80q", name), Kind: KindInvalidName, Err: fmt.Errorf("name %s", bad)}
+}
+
+// CheckBlobPath refuses what is neither the name of a blob nor the slash-separated path of one in a sub-container.
+func CheckBlobPath(path string) error {
+	if path == "" {
+		return CheckName(path)
+	}
+	return CheckPath(path)
 }
 
 // CheckPath checks each component of a slash-separated path. The empty path is this container.

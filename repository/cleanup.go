@@ -16,6 +16,8 @@ import (
 type CleanupOptions struct {
 	// DryRun only lists.
 	DryRun bool
+	// RootOnly does not look into the folders of the indices that the root names.
+	RootOnly bool
 	// TempAge is for how many seconds an unfinished file of a file system must not have changed
 	// before it counts as left behind; default one hour.
 	TempAge int64
@@ -33,6 +35,8 @@ type CleanupReport struct {
 	Stale []Stale
 	// Kept are things that Cleanup did not dare to judge, with the reason.
 	Kept []error
+	// noLatest says that there is no index.latest.
+	noLatest bool
 	// rewrites are indices of shards that list snapshots which the root does not have.
 	rewrites []rewrite
 }
@@ -54,9 +58,6 @@ func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOption
 		opts.TempAge = 3600
 	}
 	report, d := &CleanupReport{}, &doomed{}
-	if err := r.checkBase(ctx, base.Generation); err != nil {
-		return nil, fmt.Errorf("clean up: %w", err)
-	}
 	if err := r.findStale(ctx, base, opts, d, report); err != nil {
 		return nil, fmt.Errorf("clean up: %w", err)
 	}
@@ -64,11 +65,15 @@ func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOption
 		return nil, fmt.Errorf("clean up: %w", err)
 	}
 	report.Data = base
-	if opts.DryRun || d.empty() {
+	if opts.DryRun || d.empty() && !report.noLatest {
 		return report, nil
 	}
 	if err := base.Writable(); err != nil {
 		return nil, fmt.Errorf("clean up: %w", err)
+	}
+	if d.empty() {
+		report.Warnings = r.putLatest(ctx, base.Generation, nil)
+		return report, nil
 	}
 	next := *base
 	next.Indices = slices.Clone(base.Indices)
@@ -91,12 +96,12 @@ func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOption
 		return nil, fmt.Errorf("clean up: %w", err)
 	}
 	report.Data, report.Warnings = done, warnings
-	d.run(context.WithoutCancel(ctx), r.opts.Parallel, &report.Result)
+	d.run(context.WithoutCancel(ctx), r, &report.Result)
 	return report, nil
 }
 
 func (r *Repository) findStale(ctx context.Context, base *Data, opts CleanupOptions, d *doomed, report *CleanupReport) error {
-	if err := r.findStaleRoot(ctx, base, opts, d); err != nil {
+	if err := r.findStaleRoot(ctx, base, opts, d, report); err != nil {
 		return err
 	}
 	known := map[string]IndexEntry{}
@@ -129,7 +134,7 @@ func (r *Repository) findStale(ctx context.Context, base *Data, opts CleanupOpti
 		}
 		d.addTree(c, join(r.opts.BasePath, indicesDir, id))
 	}
-	if err := r.findStalePaths(ctx, known, d, report); err != nil {
+	if err := r.findStalePaths(ctx, known, d, report); err != nil || opts.RootOnly {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -140,7 +145,8 @@ func (r *Repository) findStale(ctx context.Context, base *Data, opts CleanupOpti
 	return g.Wait()
 }
 
-func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts CleanupOptions, d *doomed) error {
+// findStaleRoot judges the root folder, and fails where the root is not base any more.
+func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts CleanupOptions, d *doomed, report *CleanupReport) error {
 	alive := map[string]bool{}
 	for _, s := range base.Snapshots {
 		alive[s.UUID] = true
@@ -150,12 +156,20 @@ func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts Cleanup
 		oldest-- // older versions keep the last but one on purpose
 	}
 	var out []blob.Info
+	latest := NoGeneration
+	report.noLatest = base.Generation != NoGeneration
 	err := r.root.List(ctx, "", func(i blob.Info) error {
+		if i.Name == "index.latest" {
+			report.noLatest = false
+		}
 		uuid, ok := datUUID(i.Name, "snap-")
 		if !ok {
 			uuid, ok = datUUID(i.Name, "meta-")
 		}
 		g, root := parseRootName(i.Name)
+		if root {
+			latest = max(latest, g)
+		}
 		if ok && !alive[uuid] || root && g < oldest {
 			out = append(out, i)
 		}
@@ -163,6 +177,9 @@ func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts Cleanup
 	})
 	if err != nil {
 		return fmt.Errorf("list the root folder: %w", err)
+	}
+	if latest != base.Generation {
+		return r.modified(ctx, base.Generation, latest)
 	}
 	d.add(r.root, r.opts.BasePath, out, false)
 	return addTemp(ctx, r.root, r.opts.BasePath, opts, d)
@@ -241,7 +258,7 @@ func (r *Repository) findStaleInIndex(ctx context.Context, base *Data, i IndexEn
 	if err != nil {
 		return err
 	}
-	needed := neededMetadata(base, i)
+	needed := neededMetadata(base, i, base.byUUIDs())
 	var out []blob.Info
 	if err := c.List(ctx, "meta-", func(b blob.Info) error {
 		if !needed[b.Name] {

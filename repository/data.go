@@ -108,6 +108,15 @@ func (d *Data) byUUID(uuid string) (SnapshotEntry, bool) {
 	return SnapshotEntry{}, false
 }
 
+// byUUIDs returns the snapshots by their UUIDs. The entries must not be changed.
+func (d *Data) byUUIDs() map[string]*SnapshotEntry {
+	m := make(map[string]*SnapshotEntry, len(d.Snapshots))
+	for i := range d.Snapshots {
+		m[d.Snapshots[i].UUID] = &d.Snapshots[i]
+	}
+	return m
+}
+
 // Index finds an index by name.
 func (d *Data) Index(name string) (IndexEntry, bool) {
 	for _, i := range d.Indices {

@@ -3,7 +3,6 @@ package repository
 import (
 	"fmt"
 	"math"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -154,65 +153,6 @@ func parseIndexEntry(m member, known map[string]bool) (IndexEntry, error) {
 
 func isNumber(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
-}
-
-// encode writes the JSON as 2.19 does.
-func (d *Data) encode() ([]byte, error) {
-	snapshots := make([]any, 0, len(d.Snapshots))
-	oldest := WriteVersion
-	for _, s := range d.Snapshots {
-		v, err := ParseVersion(s.Version)
-		if err != nil {
-			return nil, fmt.Errorf("snapshot [%s]: %w", s.Name, err)
-		}
-		if v.Before(oldest) {
-			oldest = v
-		}
-		o := smile.NewObject(member{Name: "name", Value: s.Name}, member{Name: "uuid", Value: s.UUID})
-		if s.State != StateUnknown {
-			o.Set("state", int64(s.State))
-		}
-		o.Set("index_metadata_lookup", stringMap(s.IndexMetadata))
-		o.Set("version", s.Version)
-		for _, m := range s.extra {
-			o.Set(m.Name, m.Value)
-		}
-		snapshots = append(snapshots, o)
-	}
-	indices := &smile.Object{}
-	for _, i := range d.Indices {
-		gens := make([]any, len(i.Generations))
-		for n, g := range i.Generations {
-			if g != "" {
-				gens[n] = g
-			}
-		}
-		o := smile.NewObject(member{Name: "id", Value: i.ID}, member{Name: "shard_path_type", Value: int64(i.ShardPathType)},
-			member{Name: "snapshots", Value: anyList(i.Snapshots)}, member{Name: "shard_generations", Value: gens})
-		for _, m := range i.extra {
-			o.Set(m.Name, m.Value)
-		}
-		indices.Set(i.Name, o)
-	}
-	root := smile.NewObject(member{Name: "snapshots", Value: snapshots}, member{Name: "indices", Value: indices})
-	if oldest.Before(lastWithMinVersion) {
-		root.Set("min_version", firstIndexGenerations.String())
-	}
-	root.Set("index_metadata_identifiers", stringMap(d.Identifiers))
-	return smile.AppendJSON(nil, root)
-}
-
-func stringMap(m map[string]string) *smile.Object {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	o := &smile.Object{}
-	for _, k := range keys {
-		o.Set(k, m[k])
-	}
-	return o
 }
 
 const rootPrefix = "index-"

@@ -13,115 +13,6 @@ import (
 	"github.com/varve-search/varve/blob"
 )
 
-// doomed is what is to be deleted once the root has been swung.
-type doomed struct {
-	mu    sync.Mutex
-	blobs []doomedBlobs
-	trees []doomedTree
-	held  []*held // locks in remote stores, to be released before
-	// records of hashed shard paths go last, and only when all else went: without them nobody finds
-	// the shards.
-	records []doomedBlobs
-}
-
-type doomedTree struct {
-	c    blob.Container
-	path string
-}
-
-type doomedBlobs struct {
-	c     blob.Container
-	path  string
-	infos []blob.Info
-	temp  bool
-}
-
-func (d *doomed) add(c blob.Container, path string, infos []blob.Info, temp bool) {
-	if len(infos) == 0 {
-		return
-	}
-	d.mu.Lock()
-	d.blobs = append(d.blobs, doomedBlobs{c, path, infos, temp})
-	d.mu.Unlock()
-}
-
-func (d *doomed) addTree(c blob.Container, path string) {
-	d.mu.Lock()
-	d.trees = append(d.trees, doomedTree{c, path})
-	d.mu.Unlock()
-}
-
-func (d *doomed) addRecords(c blob.Container, path string, infos []blob.Info) {
-	if len(infos) == 0 {
-		return
-	}
-	d.mu.Lock()
-	d.records = append(d.records, doomedBlobs{c, path, infos, false})
-	d.mu.Unlock()
-}
-
-func (d *doomed) empty() bool { return len(d.blobs)+len(d.trees)+len(d.held)+len(d.records) == 0 }
-
-// run deletes, several containers at a time; failures become warnings.
-func (d *doomed) run(ctx context.Context, parallel int, res *Result) {
-	parallel = blob.DeletesAtOnce(ctx, parallel)
-	before := len(res.Warnings)
-	d.releaseAll(ctx, parallel, res)
-	deleteAll(ctx, parallel, d.blobs, d.trees, res)
-	if len(res.Warnings) == before {
-		deleteAll(ctx, parallel, d.records, nil, res)
-	}
-}
-
-func deleteAll(ctx context.Context, parallel int, blobs []doomedBlobs, trees []doomedTree, res *Result) {
-	var mu sync.Mutex
-	note := func(n, bytes int64, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		res.Deleted += n
-		res.DeletedBytes += bytes
-		if err != nil {
-			res.Warnings = append(res.Warnings, err)
-		}
-	}
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for _, b := range blobs {
-		g.Go(func() error {
-			var names []string
-			for _, i := range b.infos {
-				names = append(names, i.Name)
-			}
-			var err error
-			if tc, ok := b.c.(blob.TempCleaner); ok && b.temp {
-				err = tc.DeleteTemp(ctx, names)
-			} else {
-				err = b.c.DeleteBatch(ctx, names)
-			}
-			var n, bytes int64
-			var batch *blob.BatchError
-			if err == nil || errors.As(err, &batch) {
-				for _, i := range b.infos {
-					if batch == nil || batch.Failed[i.Name] == nil {
-						n++
-						bytes += i.Size
-					}
-				}
-			}
-			note(n, bytes, err)
-			return nil
-		})
-	}
-	for _, c := range trees {
-		g.Go(func() error {
-			st, err := c.c.DeleteTree(ctx)
-			note(st.Blobs, st.Bytes, err)
-			return nil
-		})
-	}
-	_ = g.Wait() // failures are notes
-}
-
 // Delete removes snapshots: it writes new indices of the shards that other snapshots share, swings
 // the root, and then deletes what nothing refers to any more. Of shallow snapshots it releases the locks
 // in the remote store, which Options.RemoteLocks opens; without it they are refused with ErrShallow. The segments there are
@@ -136,6 +27,7 @@ func (r *Repository) Delete(ctx context.Context, base *Data, ids []SnapshotID) (
 		}
 	}
 	if err != nil {
+		r.abandoned()
 		return nil, fmt.Errorf("delete snapshots: %w", err)
 	}
 	return res, nil
@@ -145,18 +37,15 @@ func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []Snap
 	if err := base.Writable(); err != nil {
 		return nil, err
 	}
-	gone := map[string]bool{}
+	known, gone := base.byUUIDs(), map[string]bool{}
 	for _, id := range ids {
-		if s, ok := base.byUUID(id.UUID); !ok || s.Name != id.Name {
+		if s, ok := known[id.UUID]; !ok || s.Name != id.Name {
 			return nil, &MissingSnapshotError{Snapshot: id.Name}
 		}
 		gone[id.UUID] = true
 	}
 	if len(gone) == 0 {
 		return &Result{Data: base}, nil
-	}
-	if err := r.checkBase(ctx, base.Generation); err != nil {
-		return nil, err
 	}
 	d, res := &doomed{}, &Result{}
 	if err := r.shallowLocks(ctx, base, ids, d); err != nil {
@@ -175,7 +64,7 @@ func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []Snap
 		return nil, r.undoOnFull(ctx, base, gens, err)
 	}
 	res.Data, res.Warnings = done, append(res.Warnings, warnings...)
-	d.run(context.WithoutCancel(ctx), r.opts.Parallel, res)
+	d.run(context.WithoutCancel(ctx), r, res)
 	return res, nil
 }
 
@@ -198,6 +87,22 @@ func (r *Repository) undoOnFull(ctx context.Context, base *Data, gens map[string
 	return cause
 }
 
+// notePlain remembers that a snapshot is not shallow, which never changes.
+func (r *Repository) notePlain(info *SnapshotInfo) {
+	if info.Shallow() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.plain) >= maxPlain {
+		clear(r.plain)
+	}
+	r.plain[info.UUID] = true
+}
+
+// maxPlain bounds what is remembered.
+const maxPlain = 1 << 16
+
 // deleteFromShards writes new indices of all shards that lose a snapshot and keep another, and notes
 // what they no longer need. It returns the new generations of the indices concerned, and whether any
 // was written.
@@ -207,24 +112,17 @@ func (r *Repository) deleteFromShards(ctx context.Context, base *Data, gone map[
 	wrote := false
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.opts.Parallel)
+	known := base.byUUIDs()
 	for _, i := range base.Indices {
-		survivors, names, touched := map[string]bool{}, map[string]bool{}, false
-		for _, uuid := range i.Snapshots {
-			if gone[uuid] {
-				touched = true
-				continue
-			}
-			s, _ := base.byUUID(uuid)
-			survivors[uuid], names[s.Name] = true, true
-		}
-		if !touched || len(survivors) == 0 {
+		p := newParting(i, known, gone)
+		if len(p.gone) == 0 || len(p.survivors) == 0 {
 			continue
 		}
 		updated := slices.Clone(i.Generations)
 		gens[i.ID] = updated
 		for shard := range updated {
 			g.Go(func() error {
-				gen, err := r.deleteFromShard(gctx, i, shard, survivors, names, d)
+				gen, err := r.deleteFromShard(gctx, i, shard, p, d)
 				mu.Lock()
 				defer mu.Unlock()
 				var damaged *CorruptError
@@ -245,26 +143,57 @@ func (r *Repository) deleteFromShards(ctx context.Context, base *Data, gone map[
 	return gens, wrote, g.Wait()
 }
 
+// parting says which snapshots an index keeps and which it loses.
+type parting struct {
+	survivors map[string]bool   // by UUID
+	names     map[string]bool   // of the survivors
+	gone      map[string]string // UUIDs by name
+	// broken says that one that goes did not succeed: what it left is in no list.
+	broken bool
+}
+
+func newParting(i IndexEntry, known map[string]*SnapshotEntry, gone map[string]bool) *parting {
+	p := &parting{survivors: map[string]bool{}, names: map[string]bool{}, gone: map[string]string{}}
+	for _, uuid := range i.Snapshots {
+		s := known[uuid]
+		if gone[uuid] {
+			p.gone[s.Name] = uuid
+			p.broken = p.broken || s.State != StateSuccess
+			continue
+		}
+		p.survivors[uuid], p.names[s.Name] = true, true
+	}
+	return p
+}
+
+// listed tells from a shard's index whether its folder must be listed to find what the snapshots that go have in it. Otherwise
+// the index names all, as of the base on which the root is swung.
+func (p *parting) listed(old *ShardIndex) bool {
+	return p.broken || slices.ContainsFunc(old.Snapshots, func(s ShardIndexSnapshot) bool { return !p.names[s.Snapshot] && p.gone[s.Snapshot] == "" })
+}
+
 // deleteFromShard returns the shard's generation after the deletion.
-func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard int, survivors, names map[string]bool, d *doomed) (string, error) {
+func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard int, p *parting, d *doomed) (string, error) {
 	s, err := r.Shard(ctx, i.IndexID, shard)
 	if err != nil {
 		return "", err
 	}
-	// Listed before anything is written: what others upload meanwhile is not ours to judge.
-	listed, err := blob.Names(ctx, s.c, "")
-	if err != nil {
-		return "", s.wrap(err, "list")
-	}
 	was := i.ShardGeneration(shard)
 	// Without a generation no snapshot that stays has the shard, and what lies there is of ones that failed.
-	old := newShardIndex(nil, nil)
+	old, list := newShardIndex(nil, nil), true
 	if was != "" {
-		if old, _, err = s.FileIndex(ctx, was); err != nil {
+		if old, _, err = s.KnownIndex(ctx, was); err != nil {
 			return "", err
 		}
+		list = p.listed(old)
 	}
-	x, gen := old.keep(names), was
+	var there map[string]int64
+	if list { // before anything is written: what others upload meanwhile is not ours to judge
+		if there, err = blob.Names(ctx, s.c, ""); err != nil {
+			return "", s.wrap(err, "list")
+		}
+	}
+	x, gen := old.keep(p.names), was
 	switch {
 	case len(x.Snapshots) == 0:
 		gen = ""
@@ -274,13 +203,39 @@ func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard in
 		}
 	}
 	var out []blob.Info
-	for name, size := range listed {
-		if !neededInShard(name, x, gen, survivors) {
+	for name, size := range there {
+		if !neededInShard(name, x, gen, p.survivors) {
 			out = append(out, blob.Info{Name: name, Size: size})
+		}
+	}
+	if !list {
+		out = dropped(old, x, p.gone)
+		if gen != was {
+			out = append(out, blob.Info{Name: shardIndexName(was)})
 		}
 	}
 	d.add(s.c, s.path, out, false)
 	return gen, nil
+}
+
+// dropped lists the blobs of snapshots that an index has and the next one has not: their lists, and the files that only they have.
+func dropped(old, next *ShardIndex, gone map[string]string) []blob.Info {
+	var out []blob.Info
+	for _, s := range old.Snapshots {
+		if uuid := gone[s.Snapshot]; uuid != "" {
+			out = append(out, blob.Info{Name: snapName(uuid)})
+		}
+	}
+	for i := range old.Files {
+		f := &old.Files[i]
+		if _, kept := next.ByName(f.Name); kept {
+			continue
+		}
+		for part := range f.Parts() {
+			out = append(out, blob.Info{Name: f.PartName(part), Size: f.PartLength(part)})
+		}
+	}
+	return out
 }
 
 // neededInShard says whether a blob of a shard must stay. Names of unknown kinds stay, and so do
@@ -315,20 +270,24 @@ func (r *Repository) doomMetadata(ctx context.Context, base, next *Data, gone ma
 		}
 	}
 	d.add(r.root, r.opts.BasePath, root, false)
+	known, left := base.byUUIDs(), map[string]IndexEntry{}
+	for _, i := range next.Indices {
+		left[i.ID] = i
+	}
 	for _, i := range base.Indices {
 		c, path, err := r.indexContainer(i.IndexID)
 		if err != nil {
 			return err
 		}
-		if kept, ok := next.Index(i.Name); ok {
-			needed := neededMetadata(next, kept)
+		if kept, ok := left[i.ID]; ok {
+			needed := neededMetadata(next, kept, known)
 			var out []blob.Info
-			for _, s := range base.Snapshots {
-				if !gone[s.UUID] || !slices.Contains(i.Snapshots, s.UUID) {
+			for _, uuid := range i.Snapshots {
+				if !gone[uuid] {
 					continue
 				}
-				id, err := base.metadataBlob(s, i.IndexID)
-				if err == nil && !needed[metaName(id)] && !slices.ContainsFunc(out, func(b blob.Info) bool { return b.Name == metaName(id) }) {
+				if id, err := base.metadataBlob(*known[uuid], i.IndexID); err == nil && !needed[metaName(id)] {
+					needed[metaName(id)] = true // is noted once
 					out = append(out, blob.Info{Name: metaName(id)})
 				}
 			}
@@ -378,14 +337,14 @@ func (r *Repository) doomIndex(ctx context.Context, i IndexID, shards int, d *do
 }
 
 // neededMetadata returns the names of an index's metadata blobs that its snapshots refer to.
-func neededMetadata(d *Data, i IndexEntry) map[string]bool {
+func neededMetadata(d *Data, i IndexEntry, known map[string]*SnapshotEntry) map[string]bool {
 	needed := map[string]bool{}
 	for _, uuid := range i.Snapshots {
-		s, ok := d.byUUID(uuid)
+		s, ok := known[uuid]
 		if !ok {
 			continue
 		}
-		if id, err := d.metadataBlob(s, i.IndexID); err == nil {
+		if id, err := d.metadataBlob(*s, i.IndexID); err == nil {
 			needed[metaName(id)] = true
 		}
 	}

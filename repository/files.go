@@ -301,16 +301,14 @@ func (x *ShardIndex) with(name, stateID string, files []FileInfo) (*ShardIndex, 
 
 // without returns an index that lacks the snapshots of these names.
 func (x *ShardIndex) without(names []string) *ShardIndex {
+	if !slices.ContainsFunc(x.Snapshots, func(s ShardIndexSnapshot) bool { return slices.Contains(names, s.Snapshot) }) {
+		return x
+	}
 	keep := map[string]bool{}
 	for _, s := range x.Snapshots {
 		keep[s.Snapshot] = !slices.Contains(names, s.Snapshot)
 	}
-	for _, s := range x.Snapshots {
-		if !keep[s.Snapshot] {
-			return x.keep(keep)
-		}
-	}
-	return x
+	return x.keep(keep)
 }
 
 // Without returns an index that knows nothing of files of which a blob is missing, so that Find does
@@ -344,12 +342,18 @@ func (x *ShardIndex) With(files []FileInfo) *ShardIndex {
 func (x *ShardIndex) keep(names map[string]bool) *ShardIndex {
 	var snapshots []ShardIndexSnapshot
 	used := map[string]bool{}
+	var last []string
 	for _, s := range x.Snapshots {
-		if names[s.Snapshot] {
-			snapshots = append(snapshots, s)
-			for _, f := range s.Files {
-				used[f] = true
-			}
+		if !names[s.Snapshot] {
+			continue
+		}
+		snapshots = append(snapshots, s)
+		if sameList(last, s.Files) {
+			continue
+		}
+		last = s.Files
+		for _, f := range last {
+			used[f] = true
 		}
 	}
 	var files []FileInfo
@@ -359,22 +363,6 @@ func (x *ShardIndex) keep(names map[string]bool) *ShardIndex {
 		}
 	}
 	return newShardIndex(files, snapshots)
-}
-
-func (x *ShardIndex) tree() (*smile.Object, error) {
-	files, err := filesTree(x.Files)
-	if err != nil {
-		return nil, err
-	}
-	snaps := &smile.Object{Members: make([]member, 0, len(x.Snapshots))}
-	for _, s := range x.Snapshots { // their names differ: with looked
-		o := smile.NewObject(member{Name: "files", Value: anyList(s.Files)})
-		if s.StateID != "" {
-			o.Set("shard_state_id", s.StateID)
-		}
-		snaps.Members = append(snaps.Members, member{Name: s.Snapshot, Value: o})
-	}
-	return smile.NewObject(member{Name: "files", Value: files}, member{Name: "snapshots", Value: snaps}), nil
 }
 
 // ShallowSnapshot is the content of a shard's shallow-snap-UUID.dat: where a remote store has the

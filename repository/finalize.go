@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/repository/smile"
 )
 
@@ -69,12 +70,15 @@ func (r *Repository) Finalize(ctx context.Context, base *Data, n NewSnapshot) (*
 		return nil, fmt.Errorf("finalize snapshot [%s]: %w", n.Info.SnapshotID, err)
 	}
 	if err := r.writeSnapshotMetadata(ctx, base, &n, next); err != nil {
+		r.abandoned()
 		return nil, fmt.Errorf("finalize snapshot [%s]: %w", n.Info.SnapshotID, err)
 	}
 	done, warnings, err := r.swing(ctx, base.Generation, next, true)
 	if err != nil {
+		r.abandoned()
 		return nil, fmt.Errorf("finalize snapshot [%s]: %w", n.Info.SnapshotID, err)
 	}
+	r.notePlain(&n.Info)
 	res := &Result{Data: done, Warnings: warnings}
 	r.dropOldShardIndices(context.WithoutCancel(ctx), base, n.Indices, res)
 	return res, nil
@@ -207,34 +211,37 @@ func (r *Repository) writeSnapshotMetadata(ctx context.Context, base *Data, n *N
 // dropOldShardIndices deletes the shard indices that the new root no longer names, and those between:
 // nothing was ever built on them but what is in the root now.
 func (r *Repository) dropOldShardIndices(ctx context.Context, base *Data, indices []FinalizeIndex, res *Result) {
+	var dropped []blob.Info
+	known := make(map[string]IndexEntry, len(base.Indices))
+	for _, i := range base.Indices {
+		known[i.ID] = i
+	}
 	for _, x := range indices {
-		old, _ := base.Index(x.Index.Name)
+		old := known[x.Index.ID]
 		for shard, gen := range x.Generations {
 			was := old.ShardGeneration(shard)
 			if gen == "" || was == gen {
 				continue
 			}
-			var names []string
+			var gens []string
 			if was != "" {
-				names = append(names, shardIndexName(was))
+				gens = append(gens, was)
 			}
 			if at, ok := x.base(shard, was); ok && x.Bases != nil {
-				for _, g := range x.Bases[shard][at+1:] {
-					names = append(names, shardIndexName(g))
-				}
+				gens = append(gens, x.Bases[shard][at+1:]...)
 			}
-			if len(names) == 0 {
+			if len(gens) == 0 {
 				continue
 			}
 			s, err := r.Shard(ctx, x.Index, shard)
-			if err == nil {
-				err = s.c.DeleteBatch(ctx, names)
-			}
 			if err != nil {
 				res.Warnings = append(res.Warnings, fmt.Errorf("delete old indices of shard [%s][%d]: %w", x.Index.Name, shard, err))
 				continue
 			}
-			res.Deleted += int64(len(names))
+			for _, g := range gens {
+				dropped = append(dropped, blob.Info{Name: join(s.path, shardIndexName(g))})
+			}
 		}
 	}
+	r.deleteAll(ctx, []doomedBlobs{{infos: dropped}}, nil, res)
 }

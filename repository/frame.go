@@ -46,48 +46,57 @@ const (
 
 // encodeFrame puts a tree into a framed blob.
 func encodeFrame(codec string, v any, c Compression) ([]byte, error) {
-	body, err := smile.Encode(v)
+	return frame(codec, c, func(b []byte) ([]byte, error) { return smile.AppendEncoded(b, v) })
+}
+
+// frame puts what body appends to its argument into a framed blob.
+func frame(codec string, c Compression, body func([]byte) ([]byte, error)) ([]byte, error) {
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, 1<<10), codecMagic)
+	b = append(b, byte(len(codec)))
+	b = append(b, codec...)
+	b = binary.BigEndian.AppendUint32(b, frameVer)
+	var err error
+	if c == NoCompression {
+		b, err = body(b)
+	} else {
+		var content []byte
+		if content, err = body(nil); err == nil {
+			b, err = compress(b, content, c)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	head := binary.BigEndian.AppendUint32(nil, codecMagic)
-	head = append(head, byte(len(codec)))
-	head = append(head, codec...)
-	b.Write(binary.BigEndian.AppendUint32(head, frameVer))
+	b = binary.BigEndian.AppendUint32(b, footerMagic)
+	b = binary.BigEndian.AppendUint32(b, 0)
+	return binary.BigEndian.AppendUint64(b, uint64(crc32.ChecksumIEEE(b))), nil
+}
+
+// compress appends the content to b with the header of its compression.
+func compress(b, content []byte, c Compression) ([]byte, error) {
+	out := bytes.NewBuffer(b)
+	var w io.WriteCloser
+	var err error
 	switch c {
-	case NoCompression:
-		b.Write(body)
 	case Deflate:
-		b.Write(headerDeflate)
-		w, err := flate.NewWriter(&b, flate.DefaultCompression)
-		if err == nil {
-			_, err = w.Write(body)
-		}
-		if err == nil {
-			err = w.Close()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("compress: %w", err)
-		}
+		out.Write(headerDeflate)
+		w, err = flate.NewWriter(out, flate.DefaultCompression)
 	case Zstd:
-		b.Write(headerZstd)
-		w, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
-		if err == nil {
-			_, err = w.Write(body)
-		}
-		if err == nil {
-			err = w.Close()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("compress: %w", err)
-		}
+		out.Write(headerZstd)
+		w, err = zstd.NewWriter(out, zstd.WithEncoderConcurrency(1))
 	default:
 		return nil, fmt.Errorf("unknown compression %d", c)
 	}
-	foot := binary.BigEndian.AppendUint32(nil, footerMagic)
-	b.Write(binary.BigEndian.AppendUint32(foot, 0))
-	return binary.BigEndian.AppendUint64(b.Bytes(), uint64(crc32.ChecksumIEEE(b.Bytes()))), nil
+	if err == nil {
+		_, err = w.Write(content)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
 // decodeFrame checks a framed blob and returns its tree. Limit bounds the decompressed size.

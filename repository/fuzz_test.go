@@ -37,14 +37,11 @@ func FuzzParseData(f *testing.F) {
 func FuzzFrame(f *testing.F) {
 	index := newShardIndex([]FileInfo{{Name: "__a", PhysicalName: "_0.cfs", Length: 10, Checksum: "x", PartSize: 3, WrittenBy: "9.12.0"}},
 		[]ShardIndexSnapshot{{Snapshot: "s", Files: []string{"__a"}, StateID: "id"}})
-	tree, err := index.tree()
-	if err != nil {
-		f.Fatal(err)
-	}
 	info := SnapshotInfo{SnapshotID: SnapshotID{"a", "b"}, Version: WriteVersion, State: StateSuccess, Failures: []ShardFailure{{"i", 1, "r", "n", "S"}}}
 	for _, c := range []Compression{NoCompression, Deflate, Zstd} {
-		for codec, o := range map[string]*smile.Object{codecShardIndex: tree, codecSnapshot: info.tree()} {
-			b, err := encodeFrame(codec, o, c)
+		snapshot := func(b []byte) ([]byte, error) { return smile.AppendEncoded(b, info.tree()) }
+		for codec, body := range map[string]func([]byte) ([]byte, error){codecShardIndex: index.appendTo, codecSnapshot: snapshot} {
+			b, err := frame(codec, c, body)
 			if err != nil {
 				f.Fatal(err)
 			}
@@ -100,6 +97,6 @@ func parseAll(t *testing.T, o *smile.Object) {
 	}
 	if x, err := parseShardIndex(o); err == nil {
 		x.keep(map[string]bool{})
-		_, _ = x.tree()
+		_, _ = x.appendTo(nil)
 	}
 }

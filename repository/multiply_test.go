@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/blob/mem"
 	"github.com/varve-search/varve/repository/smile"
 )
@@ -119,11 +120,11 @@ func multiplyShard(t testing.TB, r *Repository, index IndexID, shard int, from s
 			return "", err
 		}
 	}
-	tree, err := newShardIndex(x.Files, all).tree()
+	b, err := frame(codecShardIndex, r.opts.Compression, newShardIndex(x.Files, all).appendTo)
 	if err != nil {
 		return "", err
 	}
-	if err := r.writeFrame(t.Context(), s.c, shardIndexName(to), codecShardIndex, tree); err != nil {
+	if err := putBytes(t.Context(), s.c, shardIndexName(to), b, blob.PutOptions{}); err != nil {
 		return "", err
 	}
 	return to, s.c.DeleteBatch(t.Context(), []string{shardIndexName(from)})

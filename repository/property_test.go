@@ -30,7 +30,7 @@ func referenced(t testing.TB, r *Repository) map[string]bool {
 		need[join(base, metaName(s.UUID))] = true
 	}
 	for _, i := range d.Indices {
-		for name := range neededMetadata(d, i) {
+		for name := range neededMetadata(d, i, d.byUUIDs()) {
 			need[join(base, indicesDir, i.ID, name)] = true
 		}
 		for shard, gen := range i.Generations {

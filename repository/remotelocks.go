@@ -128,24 +128,36 @@ func (d *doomed) releaseAll(ctx context.Context, parallel int, res *Result) {
 // shallowLocks dooms the references of snapshots that are deleted, and refuses what cannot be deleted from here. The info of a
 // snapshot may be damaged: then its shards tell whether it is shallow.
 func (r *Repository) shallowLocks(ctx context.Context, base *Data, ids []SnapshotID, d *doomed) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.opts.Parallel)
 	for _, id := range ids {
-		info, err := r.SnapshotInfo(ctx, id)
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return err
-		case err == nil && !info.Shallow():
-			continue
-		case err == nil && info.PinnedTimestamp != 0:
-			return fmt.Errorf("%w: snapshot [%s] pins a timestamp there, which nothing here can release; delete it with the cluster that took it", ErrShallow, id)
+		r.mu.Lock()
+		plain := r.plain[id.UUID]
+		r.mu.Unlock()
+		if !plain {
+			g.Go(func() error { return r.shallowLocksOf(gctx, base, id, d) })
 		}
-		for _, i := range base.SnapshotIndices(id) {
-			shards, err := r.shardFolders(ctx, i.IndexID, len(i.Generations)) // real nodes forget generations where all snapshots are shallow
-			if err != nil {
-				return err
-			}
-			if err := r.locksInIndex(ctx, i, shards, id, d); err != nil {
-				return fmt.Errorf("snapshot [%s]; register that repository here without [readonly], or delete the snapshot with the cluster that took it: %w", id, err)
-			}
+	}
+	return g.Wait()
+}
+
+func (r *Repository) shallowLocksOf(ctx context.Context, base *Data, id SnapshotID, d *doomed) error {
+	info, err := r.SnapshotInfo(ctx, id)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err == nil && !info.Shallow():
+		return nil
+	case err == nil && info.PinnedTimestamp != 0:
+		return fmt.Errorf("%w: snapshot [%s] pins a timestamp there, which nothing here can release; delete it with the cluster that took it", ErrShallow, id)
+	}
+	for _, i := range base.SnapshotIndices(id) {
+		shards, err := r.shardFolders(ctx, i.IndexID, len(i.Generations)) // real nodes forget generations where all snapshots are shallow
+		if err != nil {
+			return err
+		}
+		if err := r.locksInIndex(ctx, i, shards, id, d); err != nil {
+			return fmt.Errorf("snapshot [%s]; register that repository here without [readonly], or delete the snapshot with the cluster that took it: %w", id, err)
 		}
 	}
 	return nil

@@ -91,7 +91,7 @@ type pointer struct {
 type blobWrite struct {
 	pointer
 	codec string
-	tree  func() (*smile.Object, error)
+	body  func([]byte) ([]byte, error) // appends the content
 }
 
 // repairer works out a plan.
@@ -210,10 +210,21 @@ func (p *repairer) path(parts ...string) string {
 
 // replace plans to write a blob under a name that may be taken by a damaged one.
 func (p *repairer) replace(ptr pointer, codec string, there bool, tree func() (*smile.Object, error)) {
+	p.replaceBody(ptr, codec, there, func(b []byte) ([]byte, error) {
+		o, err := tree()
+		if err != nil {
+			return nil, err
+		}
+		return smile.AppendEncoded(b, o)
+	})
+}
+
+// replaceBody is replace for who appends the content to a slice.
+func (p *repairer) replaceBody(ptr pointer, codec string, there bool, body func([]byte) ([]byte, error)) {
 	if there {
 		p.copies = append(p.copies, ptr)
 	}
-	p.writes = append(p.writes, blobWrite{ptr, codec, tree})
+	p.writes = append(p.writes, blobWrite{ptr, codec, body})
 }
 
 // settle drops identifiers that nobody uses, and says what can be restored afterwards.

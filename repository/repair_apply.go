@@ -32,9 +32,9 @@ func (p *repairer) apply(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, w := range p.writes {
-		tree, err := w.tree()
+		b, err := frame(w.codec, p.r.opts.Compression, w.body)
 		if err == nil {
-			err = p.r.writeFrame(ctx, w.c, w.name, w.codec, tree)
+			err = p.r.putMetadata(ctx, w.c, w.name, b, blob.PutOptions{})
 		}
 		if err != nil {
 			return fmt.Errorf("write [%s]: %w", join(w.path, w.name), err)

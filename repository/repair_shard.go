@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/varve-search/varve/blob"
-	"github.com/varve-search/varve/repository/smile"
 )
 
 // index looks at an index's metadata and shards.
@@ -325,7 +324,7 @@ func (w *shardRepair) writeIndex(problem string) error {
 	w.e.Generations[n] = gen
 	p.swing = true
 	p.action(RepairAction{Action: "rebuild", Blob: join(w.s.path, shardIndexName(gen)), Index: w.e.Name, Shard: n, Why: fmt.Sprintf("the shard's index: %s; %d snapshots are in it", problem, len(w.keep))})
-	p.replace(pointer{w.s.c, w.s.path, shardIndexName(gen)}, codecShardIndex, false, func() (*smile.Object, error) { return x.tree() })
+	p.replaceBody(pointer{w.s.c, w.s.path, shardIndexName(gen)}, codecShardIndex, false, x.appendTo)
 	return nil
 }
 

@@ -39,7 +39,10 @@ type Options struct {
 	RemoteStore RemoteStore
 	// RemoteLocks opens the same for releasing the locks of snapshots that are deleted; nil: nobody may.
 	RemoteLocks RemoteStore
-	// Parallel is the number of requests at once in Delete, Cleanup and Verify; default 8.
+	// Abandoned, if set, is told when work was given up that may have left blobs in the folders of shards that nothing names:
+	// a clean-up with CleanupOptions.RootOnly would not find them.
+	Abandoned func()
+	// Parallel is the number of requests at once in Delete, Cleanup and Verify; default 16.
 	Parallel int
 }
 
@@ -52,9 +55,12 @@ type Repository struct {
 
 	mu    sync.Mutex
 	paths map[string][]string // recorded shard paths by index id
-	// the root that was read last, and the SHA-256 of its bytes
+	// the root that was read or written last, and the SHA-256 of its bytes
 	lastRoot *Data
 	lastSum  [sha256.Size]byte
+
+	plain  map[string]bool // UUIDs of snapshots that are known not to be shallow
+	shards shardCache
 }
 
 // Open returns the repository in a container. It makes no request.
@@ -63,7 +69,7 @@ func Open(_ context.Context, store blob.Container, opts Options) (*Repository, e
 		opts.MaxMetadata = 512 << 20
 	}
 	if opts.Parallel <= 0 {
-		opts.Parallel = 8
+		opts.Parallel = 16
 	}
 	if opts.ChunkSize < 0 || opts.ShardPathType < 0 || opts.ShardPathType > pathHashedInfix {
 		return nil, fmt.Errorf("open repository in %s: chunk size %d or shard path type %d is out of range", store, opts.ChunkSize, opts.ShardPathType)
@@ -72,7 +78,13 @@ func Open(_ context.Context, store blob.Container, opts Options) (*Repository, e
 	if err != nil {
 		return nil, fmt.Errorf("open repository in %s: %w", store, err)
 	}
-	return &Repository{store: store, root: root, opts: opts, paths: map[string][]string{}}, nil
+	return &Repository{store: store, root: root, opts: opts, paths: map[string][]string{}, plain: map[string]bool{}}, nil
+}
+
+func (r *Repository) abandoned() {
+	if r.opts.Abandoned != nil {
+		r.opts.Abandoned()
+	}
 }
 
 // String is the repository's location.
@@ -173,11 +185,16 @@ func (r *Repository) parseRoot(b []byte, generation int64) (*Data, error) {
 	}
 	d, err := ParseData(b, generation)
 	if err == nil {
-		r.mu.Lock()
-		r.lastRoot, r.lastSum = d, sum
-		r.mu.Unlock()
+		r.keepRoot(d, sum)
 	}
 	return d, err
+}
+
+// keepRoot keeps a root to be looked up by the SHA-256 of its bytes.
+func (r *Repository) keepRoot(d *Data, sum [sha256.Size]byte) {
+	r.mu.Lock()
+	r.lastRoot, r.lastSum = d, sum
+	r.mu.Unlock()
 }
 
 // readFrame reads a framed metadata blob; path is that of the container, for messages.
@@ -216,6 +233,11 @@ func (r *Repository) putFrame(ctx context.Context, c blob.Container, name, codec
 	if err != nil {
 		return fmt.Errorf("write [%s]: %w", name, err)
 	}
+	return r.putMetadata(ctx, c, name, b, opts)
+}
+
+// putMetadata writes a blob that can be read again with the same limit.
+func (r *Repository) putMetadata(ctx context.Context, c blob.Container, name string, b []byte, opts blob.PutOptions) error {
 	if int64(len(b)) > r.opts.MaxMetadata {
 		return fmt.Errorf("write [%s]: %d bytes are more than the limit of metadata", name, len(b))
 	}
@@ -231,6 +253,7 @@ func (r *Repository) SnapshotInfo(ctx context.Context, id SnapshotID) (*Snapshot
 	if s.UUID != id.UUID {
 		return nil, corrupt(snapName(id.UUID), nil, "it holds snapshot [%s]", s.SnapshotID)
 	}
+	r.notePlain(s)
 	return s, nil
 }
 

@@ -3,6 +3,7 @@ package repository
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ func (r *Repository) swing(ctx context.Context, base int64, next *Data, unique b
 	gen := base + 1
 	done := *next
 	done.Generation = gen
+	done.MinVersion = next.minVersion()
 	err = putBytes(ctx, r.root, rootName(gen), content, blob.PutOptions{IfAbsent: true})
 	if err != nil && !(unique && r.holds(ctx, rootName(gen), content)) {
 		if blob.KindOf(err) == blob.KindAlreadyExists {
@@ -47,12 +49,9 @@ func (r *Repository) swing(ctx context.Context, base int64, next *Data, unique b
 	}
 
 	// The new root stands. What follows must happen although the caller may be in a hurry to stop.
+	r.keepRoot(&done, sha256.Sum256(content))
 	ctx = context.WithoutCancel(ctx)
-	var warnings []error
-	latest := binary.BigEndian.AppendUint64(nil, uint64(gen))
-	if err := putBytes(ctx, r.root, "index.latest", latest, blob.PutOptions{}); err != nil {
-		warnings = append(warnings, fmt.Errorf("write index.latest: %w", err))
-	}
+	warnings := r.putLatest(ctx, gen, nil)
 	if base != NoGeneration {
 		if err := r.root.DeleteBatch(ctx, []string{rootName(base)}); err != nil {
 			warnings = append(warnings, fmt.Errorf("delete the old root: %w", err))
@@ -77,6 +76,15 @@ func (r *Repository) swing(ctx context.Context, base int64, next *Data, unique b
 		}
 	}
 	return &done, warnings, nil
+}
+
+// putLatest writes index.latest, for readers that cannot list; that it fails is a warning.
+func (r *Repository) putLatest(ctx context.Context, gen int64, warnings []error) []error {
+	latest := binary.BigEndian.AppendUint64(nil, uint64(gen))
+	if err := putBytes(ctx, r.root, "index.latest", latest, blob.PutOptions{}); err != nil {
+		return append(warnings, fmt.Errorf("write index.latest: %w", err))
+	}
+	return warnings
 }
 
 // checkBase fails unless base is the newest generation now.

@@ -108,6 +108,12 @@ const NewGeneration = "_new"
 // versions before 7.6 did, by listing numbers; there being none is an empty index with NewGeneration.
 // It returns the generation read.
 func (s *Shard) FileIndex(ctx context.Context, generation string) (*ShardIndex, string, error) {
+	x, generation, _, err := s.readIndex(ctx, generation)
+	return x, generation, err
+}
+
+// readIndex is FileIndex, and returns the index's blob too, if there is one.
+func (s *Shard) readIndex(ctx context.Context, generation string) (*ShardIndex, string, []byte, error) {
 	if generation == "" {
 		latest := int64(-1)
 		err := s.c.List(ctx, rootPrefix, func(i blob.Info) error {
@@ -117,7 +123,7 @@ func (s *Shard) FileIndex(ctx context.Context, generation string) (*ShardIndex, 
 			return nil
 		})
 		if err != nil {
-			return nil, "", s.wrap(err, "find its index")
+			return nil, "", nil, s.wrap(err, "find its index")
 		}
 		generation = NewGeneration
 		if latest >= 0 {
@@ -125,18 +131,36 @@ func (s *Shard) FileIndex(ctx context.Context, generation string) (*ShardIndex, 
 		}
 	}
 	if generation == NewGeneration {
-		return newShardIndex(nil, nil), NewGeneration, nil
+		return newShardIndex(nil, nil), NewGeneration, nil, nil
 	}
-	name := shardIndexName(generation)
-	b, err := blob.ReadAll(ctx, s.c, name, s.r.opts.MaxMetadata)
+	b, err := blob.ReadAll(ctx, s.c, shardIndexName(generation), s.r.opts.MaxMetadata)
 	if err != nil {
-		return nil, "", s.wrap(err, "index at generation [%s]", generation)
+		return nil, "", nil, s.wrap(err, "index at generation [%s]", generation)
 	}
+	x, err := s.parseIndex(b, generation)
+	return x, generation, b, err
+}
+
+func (s *Shard) parseIndex(b []byte, generation string) (*ShardIndex, error) {
 	x, err := readShardIndex(b, s.r.opts.MaxMetadata)
 	if err != nil {
-		return nil, "", s.wrap(corrupt(join(s.path, name), err, "cannot be read"), "index at generation [%s]", generation)
+		return nil, s.wrap(corrupt(join(s.path, shardIndexName(generation)), err, "cannot be read"), "index at generation [%s]", generation)
 	}
-	return x, generation, nil
+	return x, nil
+}
+
+// KnownIndex is FileIndex for who writes the next generation: what was read or written before is taken from memory, since a
+// generation never changes. Whether its blob is still there it does not tell.
+func (s *Shard) KnownIndex(ctx context.Context, generation string) (*ShardIndex, string, error) {
+	if b, ok := s.r.shards.get(s.path, generation); ok {
+		x, err := s.parseIndex(b, generation)
+		return x, generation, err
+	}
+	x, generation, b, err := s.readIndex(ctx, generation)
+	if err == nil && b != nil {
+		s.r.shards.put(s.path, generation, b)
+	}
+	return x, generation, err
 }
 
 // OpenFile opens a file from its first byte, across its parts. While it streams, length and Lucene
@@ -308,6 +332,7 @@ func (s *Shard) UploadFile(ctx context.Context, u Upload) (FileInfo, error) {
 	}
 	if err != nil {
 		s.removeParts(context.WithoutCancel(ctx), &f)
+		s.r.abandoned()
 		return f, s.wrap(err, "upload [%s]", u.PhysicalName)
 	}
 	f.Checksum = sum.got
@@ -366,7 +391,7 @@ type NewShardSnapshot struct {
 func (s *Shard) TakeSnapshot(ctx context.Context, n NewShardSnapshot) (string, *ShardSnapshot, error) {
 	x, err := n.Base, error(nil)
 	if x == nil {
-		if x, _, err = s.FileIndex(ctx, n.BaseGeneration); err != nil {
+		if x, _, err = s.KnownIndex(ctx, n.BaseGeneration); err != nil {
 			return "", nil, err
 		}
 	}
@@ -380,6 +405,7 @@ func (s *Shard) TakeSnapshot(ctx context.Context, n NewShardSnapshot) (string, *
 		state = ""
 	}
 	if x, err = x.without(n.Stale).with(n.Snapshot.Name, state, snap.Files); err != nil {
+		s.r.abandoned()
 		return "", nil, s.wrap(err, "snapshot [%s]", n.Snapshot)
 	}
 	gen, err := s.writeIndex(ctx, x)
@@ -398,6 +424,9 @@ func (s *Shard) writeList(ctx context.Context, id SnapshotID, snap *ShardSnapsho
 	if err == nil {
 		err = s.r.putFrame(ctx, s.c, snapName(id.UUID), codecSnapshot, tree, blob.PutOptions{IfAbsent: !replace})
 	}
+	if err != nil {
+		s.r.abandoned() // this attempt, or the one before
+	}
 	if err != nil && blob.KindOf(err) == blob.KindAlreadyExists {
 		return s.Snapshot(ctx, id)
 	}
@@ -409,13 +438,15 @@ func (s *Shard) writeList(ctx context.Context, id SnapshotID, snap *ShardSnapsho
 
 func (s *Shard) writeIndex(ctx context.Context, x *ShardIndex) (string, error) {
 	gen := NewUUID()
-	tree, err := x.tree()
+	b, err := frame(codecShardIndex, s.r.opts.Compression, x.appendTo)
 	if err == nil {
-		err = s.r.writeFrame(ctx, s.c, shardIndexName(gen), codecShardIndex, tree)
+		err = s.r.putMetadata(ctx, s.c, shardIndexName(gen), b, blob.PutOptions{})
 	}
 	if err != nil {
+		s.r.abandoned()
 		return "", s.wrap(err, "write its index")
 	}
+	s.r.shards.put(s.path, gen, b)
 	return gen, nil
 }
 
@@ -430,7 +461,7 @@ type CloneShard struct {
 // CloneSnapshot writes a snapshot of the shard that has the files of another. It returns the new
 // generation, to be given to Finalize, and what it wrote.
 func (s *Shard) CloneSnapshot(ctx context.Context, n CloneShard) (string, *ShardSnapshot, error) {
-	x, _, err := s.FileIndex(ctx, n.BaseGeneration)
+	x, _, err := s.KnownIndex(ctx, n.BaseGeneration)
 	if err != nil {
 		return "", nil, err
 	}
@@ -490,6 +521,9 @@ func (s *Shard) Unseen(ctx context.Context, id SnapshotID, generation string, fi
 		if err := look(name, -1); err != nil {
 			return nil, err
 		}
+	}
+	if len(unseen) > 0 {
+		s.r.abandoned()
 	}
 	return unseen, nil
 }

@@ -22,6 +22,7 @@ func readShardIndex(b []byte, limit int64) (*ShardIndex, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.KeepDocument()
 	p := &shardIndexParser{d: d, known: map[string]string{}}
 	if err := p.members(p.top); err != nil {
 		return nil, err
@@ -33,8 +34,13 @@ func readShardIndex(b []byte, limit int64) (*ShardIndex, error) {
 	if len(x.byName) != len(p.files) {
 		return nil, fmt.Errorf("a blob name occurs twice")
 	}
+	var last []string
 	for _, s := range p.snapshots {
-		for _, name := range s.Files {
+		if sameList(last, s.Files) {
+			continue
+		}
+		last = s.Files
+		for _, name := range last {
 			if _, ok := x.byName[name]; !ok {
 				return nil, fmt.Errorf("snapshot [%s] refers to the unknown file [%s]", s.Snapshot, name)
 			}
@@ -49,6 +55,9 @@ type shardIndexParser struct {
 	snapshots []ShardIndexSnapshot
 	known     map[string]string // strings that occur in many snapshots
 }
+
+// sameList says that two lists are one in memory.
+func sameList(a, b []string) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 // members reads an object and hands over the name of each member, whose value is next.
 func (p *shardIndexParser) members(member func(name string) error) error {
@@ -91,13 +100,20 @@ func (p *shardIndexParser) top(name string) error {
 		p.files, err = parseFiles(list)
 		return err
 	case "snapshots":
+		var last ShardIndexSnapshot
+		var span smile.Span
 		return p.members(func(name string) error {
-			s := ShardIndexSnapshot{Snapshot: name}
-			err := p.members(func(name string) error { return p.snapshot(name, &s) })
-			if err != nil {
-				return fmt.Errorf("snapshot [%s]: %w", s.Snapshot, err)
+			if !p.d.Skip(span) { // mostly nothing has changed since the snapshot before
+				mark := p.d.Mark()
+				last = ShardIndexSnapshot{}
+				err := p.members(func(name string) error { return p.snapshot(name, &last) })
+				if err != nil {
+					return fmt.Errorf("snapshot [%s]: %w", name, err)
+				}
+				span = p.d.Since(mark)
 			}
-			p.snapshots = append(p.snapshots, s)
+			last.Snapshot = name
+			p.snapshots = append(p.snapshots, last)
 			return nil
 		})
 	}

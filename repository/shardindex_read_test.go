@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"testing"
@@ -45,45 +46,72 @@ func parseShardIndex(o *smile.Object) (*ShardIndex, error) {
 	return x, nil
 }
 
-// TestReadShardIndex compares reading token by token with reading a tree, for indices of any number of snapshots, compressed or not.
+// treeOf renders an index as a tree: what appendTo writes in another way.
+func treeOf(t *testing.T, x *ShardIndex) *smile.Object {
+	t.Helper()
+	files, err := filesTree(x.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snaps := smile.NewObject()
+	for _, s := range x.Snapshots {
+		o := smile.NewObject(member{Name: "files", Value: anyList(s.Files)})
+		if s.StateID != "" {
+			o.Set("shard_state_id", s.StateID)
+		}
+		snaps.Set(s.Snapshot, o)
+	}
+	return smile.NewObject(member{Name: "files", Value: files}, member{Name: "snapshots", Value: snaps})
+}
+
+// TestReadShardIndex compares reading and writing piece by piece with trees, for indices of any number of snapshots, alike or not,
+// compressed or not.
 func TestReadShardIndex(t *testing.T) {
 	rnd := random(t)
-	for _, n := range []int{0, 1, 7, 60} {
+	for _, n := range []int{0, 1, 7, 60, 2500} {
 		var files []FileInfo
-		for i := range n {
+		for i := range min(n, 60) {
 			files = append(files, FileInfo{Name: "__" + NewUUID(), PhysicalName: fmt.Sprint("_", i, ".cfs"), Length: 5 + int64(i), Checksum: "abc", WrittenBy: "9.12.0"})
 		}
 		x := newShardIndex(files, nil)
+		var some []FileInfo
+		state := ""
 		for s := range n {
-			var some []FileInfo
-			for _, f := range files {
-				if rnd.Intn(3) == 0 {
-					some = append(some, f)
+			if n <= 60 || rnd.Intn(100) == 0 {
+				some = nil
+				for _, f := range files {
+					if rnd.Intn(3) == 0 {
+						some = append(some, f)
+					}
 				}
-			}
-			state := ""
-			if s%2 == 0 {
-				state = fmt.Sprint("state-", s/4)
+				if state = ""; s%2 == 0 {
+					state = fmt.Sprint("state-", s/4)
+				}
 			}
 			var err error
 			if x, err = x.with(fmt.Sprint("snap-", s), state, some); err != nil {
 				t.Fatal(err)
 			}
 		}
-		tree, err := x.tree()
-		if err != nil {
-			t.Fatal(err)
-		}
 		for _, c := range []Compression{NoCompression, Deflate, Zstd} {
-			b, err := encodeFrame(codecShardIndex, tree, c)
+			b, err := frame(codecShardIndex, c, x.appendTo)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := readShardIndex(b, 1<<20)
+			if asTree, err := encodeFrame(codecShardIndex, treeOf(t, x), c); err != nil || !bytes.Equal(b, asTree) {
+				t.Fatalf("%d snapshots: other bytes than of a tree, %v", n, err)
+			}
+			got, err := readShardIndex(b, 4<<20)
+			if err == nil { // what was read is written again, its lists being shared now
+				var again []byte
+				if again, err = frame(codecShardIndex, c, got.appendTo); err == nil && !bytes.Equal(b, again) {
+					t.Fatalf("%d snapshots: other bytes when written again", n)
+				}
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			o, err := decodeFrame(b, codecShardIndex, 1<<20)
+			o, err := decodeFrame(b, codecShardIndex, 4<<20)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +122,7 @@ func TestReadShardIndex(t *testing.T) {
 			if !reflect.DeepEqual(got, want) {
 				t.Fatalf("%d snapshots: %.2000v, not %.2000v", n, got, want)
 			}
-			for range 200 {
+			for range min(200, 1<<22/len(b)) {
 				bad := append([]byte(nil), b...)
 				bad[rnd.Intn(len(bad))] ^= 1 << rnd.Intn(8)
 				if _, err := readShardIndex(bad, 1<<20); err == nil {

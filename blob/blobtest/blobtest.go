@@ -240,6 +240,16 @@ func deletes(t *testing.T, c blob.Container) {
 	if got := listed(t, c, ""); got != "" {
 		t.Fatalf("a bad name kept the others from being deleted: %s", got)
 	}
+	for _, n := range []string{"x", "y"} {
+		put(t, sub(t, c, "p/q"), n, n)
+	}
+	err = c.DeleteBatch(bg, []string{"p/q/x", "p/absent/x", "p/../b", "p//x", "/x"})
+	if !errors.As(err, &batch) || len(batch.Failed) != 3 || blob.KindOf(batch.Failed["p/../b"]) != blob.KindInvalidName {
+		t.Fatalf("deletion of paths: %v", err)
+	}
+	if got := listed(t, sub(t, c, "p/q"), ""); got != "y=1" {
+		t.Fatalf("after the deletion of a path: %s", got)
+	}
 	put(t, c, "stays", "")
 	st, err := sub(t, c, "d").DeleteTree(bg)
 	if err != nil || st.Blobs != 2 || st.Bytes != 5 {
@@ -265,7 +275,9 @@ func names(t *testing.T, c blob.Container) {
 		wantKind(t, err, blob.KindInvalidName)
 		_, err = d.Stat(bg, bad)
 		wantKind(t, err, blob.KindInvalidName)
-		wantKind(t, d.DeleteBatch(bg, []string{bad}), blob.KindInvalidName)
+		if bad != "a/b" { // a path
+			wantKind(t, d.DeleteBatch(bg, []string{bad}), blob.KindInvalidName)
+		}
 	}
 	for _, bad := range []string{"..", "../x", "/x", "x/", "x//y", "x/../y", "."} {
 		_, err := c.Container(bad)

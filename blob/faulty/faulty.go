@@ -18,7 +18,7 @@ import (
 )
 
 // Op is a request about to be made. Name is the blob's path below the wrapped container; for List
-// and Children the path of the container (and the prefix).
+// and Children the path of the container (and the prefix), for a batch of deletions the path of the first blob.
 type Op struct {
 	Kind  string // put, get, stat, list, children, delete, delete-tree
 	Name  string
@@ -244,7 +244,11 @@ func (c container) Container(path string) (blob.Container, error) {
 }
 
 func (c container) DeleteBatch(ctx context.Context, names []string) error {
-	return c.fate("delete", "").run(ctx, func() error { return c.in.DeleteBatch(ctx, names) })
+	first := ""
+	if len(names) > 0 {
+		first = names[0]
+	}
+	return c.fate("delete", first).run(ctx, func() error { return c.in.DeleteBatch(ctx, names) })
 }
 
 func (c container) DeleteTree(ctx context.Context) (st blob.DeleteStats, err error) {

@@ -224,18 +224,16 @@ func (c *Container) entries(ctx context.Context, op string, fn func(os.DirEntry)
 
 // List implements blob.Container.
 func (c *Container) List(ctx context.Context, prefix string, fn func(blob.Info) error) error {
-	return c.files(ctx, "list", func(st os.FileInfo) error {
-		if strings.HasPrefix(st.Name(), tempPrefix) || !strings.HasPrefix(st.Name(), prefix) {
-			return nil
-		}
-		return fn(blob.Info{Name: st.Name(), Size: st.Size()})
-	})
+	return c.files(ctx, "list", func(name string) bool {
+		return strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, tempPrefix)
+	}, func(st os.FileInfo) error { return fn(blob.Info{Name: st.Name(), Size: st.Size()}) })
 }
 
-// files calls fn for each regular file, following links; one that vanishes meanwhile is skipped.
-func (c *Container) files(ctx context.Context, op string, fn func(os.FileInfo) error) error {
+// files calls fn for each regular file of a wanted name, following links; one that vanishes meanwhile is skipped. Others are not looked at,
+// which takes longer than reading their names.
+func (c *Container) files(ctx context.Context, op string, wanted func(name string) bool, fn func(os.FileInfo) error) error {
 	return c.entries(ctx, op, func(e os.DirEntry) error {
-		if e.IsDir() {
+		if e.IsDir() || !wanted(e.Name()) {
 			return nil
 		}
 		st, err := os.Stat(filepath.Join(c.dir, e.Name()))
@@ -266,8 +264,9 @@ func (c *Container) Children(ctx context.Context, fn func(string) error) error {
 func (c *Container) ListTemp(ctx context.Context, olderThan int64) ([]blob.Info, error) {
 	var out []blob.Info
 	before := time.Now().Add(-time.Duration(olderThan) * time.Second)
-	err := c.files(ctx, "list", func(st os.FileInfo) error {
-		if strings.HasPrefix(st.Name(), tempPrefix) && !st.ModTime().After(before) {
+	unfinished := func(name string) bool { return strings.HasPrefix(name, tempPrefix) }
+	err := c.files(ctx, "list", unfinished, func(st os.FileInfo) error {
+		if !st.ModTime().After(before) {
 			out = append(out, blob.Info{Name: st.Name(), Size: st.Size()})
 		}
 		return nil

@@ -148,7 +148,12 @@ func syncDir(dir string) error {
 
 // DeleteBatch implements blob.Container.
 func (c *Container) DeleteBatch(ctx context.Context, names []string) error {
-	return c.remove(ctx, names, checkName)
+	return c.remove(ctx, names, func(path string) error {
+		if err := blob.CheckBlobPath(path); err != nil {
+			return err
+		}
+		return checkName(path[strings.LastIndexByte(path, '/')+1:])
+	})
 }
 
 // DeleteTemp implements blob.TempCleaner.
@@ -169,7 +174,7 @@ func (c *Container) remove(ctx context.Context, names []string, check func(strin
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = os.Remove(filepath.Join(c.dir, n))
+			err = os.Remove(filepath.Join(c.dir, filepath.FromSlash(n)))
 		}
 		var known *blob.Error
 		switch {

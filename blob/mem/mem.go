@@ -173,7 +173,11 @@ func (s *Store) Container(path string) (blob.Container, error) {
 func (s *Store) DeleteBatch(ctx context.Context, names []string) error {
 	failed := map[string]error{}
 	for _, n := range names {
-		if err := s.check(ctx, "delete", n); err != nil {
+		err := blob.CheckBlobPath(n)
+		if cerr := ctx.Err(); cerr != nil {
+			err = s.fail("delete", n, blob.KindCanceled, cerr)
+		}
+		if err != nil {
 			failed[n] = err
 			continue
 		}

@@ -102,7 +102,11 @@ func (c *Container) check(ctx context.Context, op, name string, writes bool) err
 	if err := ctx.Err(); err != nil {
 		return c.failed(ctx, op, name, err)
 	}
-	if err := blob.CheckName(name); err != nil {
+	checkName := blob.CheckName
+	if op == "delete" {
+		checkName = blob.CheckBlobPath
+	}
+	if err := checkName(name); err != nil {
 		return err
 	}
 	if writes && c.cfg.readOnly {

@@ -108,7 +108,11 @@ func (c *Container) check(ctx context.Context, op, name string) error {
 	if err := ctx.Err(); err != nil {
 		return c.failed(ctx, op, name, err)
 	}
-	if err := blob.CheckName(name); err != nil {
+	checkName := blob.CheckName
+	if op == "delete" {
+		checkName = blob.CheckBlobPath
+	}
+	if err := checkName(name); err != nil {
 		return err
 	}
 	if n := len(c.prefix) + len(name); n > maxKey {

@@ -177,7 +177,11 @@ func (a *API) cleanupRepository(r *Request) (*Response, error) {
 	if err := a.managerTimeout(r); err != nil {
 		return nil, err
 	}
-	report, err := a.Snapshots.Cleanup(r.Context(), r.Param("repository"))
+	deep, err := r.Bool("deep", false)
+	if err != nil {
+		return nil, err
+	}
+	report, err := a.Snapshots.Cleanup(r.Context(), r.Param("repository"), deep)
 	if err != nil {
 		return nil, err
 	}

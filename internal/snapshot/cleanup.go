@@ -12,8 +12,10 @@ import (
 	"github.com/varve-search/varve/repository"
 )
 
-// Cleanup removes blobs that nothing refers to. Nothing else of this cluster may write to the repository meanwhile.
-func (s *Service) Cleanup(ctx context.Context, name string) (*repository.CleanupReport, error) {
+// Cleanup removes blobs that nothing refers to. Nothing else of this cluster may write to the repository meanwhile. It looks into the
+// folders of shards where work of this cluster was given up since the last clean-up that did, or if deep is set: then it finds what
+// others left there, too.
+func (s *Service) Cleanup(ctx context.Context, name string, deep bool) (*repository.CleanupReport, error) {
 	o, err := s.open(name)
 	if err != nil {
 		return nil, err
@@ -43,15 +45,15 @@ func (s *Service) Cleanup(ctx context.Context, name string) (*repository.Cleanup
 	}
 	// From here on nobody else changes the root: the record keeps the others away, and the next process finds it abandoned.
 	sctx, span := s.cfg.Tracer.Below(s.metered(ctx, me.UUID), opCleanup, telemetry.String("varve.repository", name))
-	report, err := s.cleanUpNow(sctx, name, o)
+	report, deep, err := s.cleanUpNow(sctx, name, o, deep)
 	span.End(err)
-	cost := s.costOf(me.UUID, opCleanup, name, me.Started)
+	end := cleanupEnd{deep: deep, leaves: s.takeAbandoned(name) || deep && err != nil, cost: s.costOf(me.UUID, opCleanup, name, me.Started), result: resultOf(nil, err)}
 	defer s.unmeter(me.UUID)
-	var data *repository.Data
 	if report != nil {
-		data = report.Data
+		end.data = report.Data
+		end.leaves = end.leaves || len(report.Warnings)+len(report.Kept) > 0
 	}
-	if uerr := s.endCleanup(context.WithoutCancel(ctx), name, me.UUID, data, cost, resultOf(nil, err)); err == nil {
+	if uerr := s.endCleanup(context.WithoutCancel(ctx), name, me.UUID, end); err == nil {
 		err = uerr
 	}
 	if err != nil {
@@ -63,12 +65,25 @@ func (s *Service) Cleanup(ctx context.Context, name string) (*repository.Cleanup
 	return report, nil
 }
 
-func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened) (*repository.CleanupReport, error) {
+// cleanUpNow returns too whether it looked into the folders of shards.
+func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened, deep bool) (*repository.CleanupReport, bool, error) {
 	data, _, err := s.settle(ctx, name, o)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return o.repo.Cleanup(s.deleting(ctx), data, repository.CleanupOptions{})
+	rec := s.store.View().Repository(name) // as settle left it
+	deep = s.takeAbandoned(name) || deep || rec == nil || rec.Untidy
+	report, err := o.repo.Cleanup(s.deleting(ctx), data, repository.CleanupOptions{RootOnly: !deep})
+	return report, deep, err
+}
+
+// cleanupEnd is what a clean-up leaves in the records.
+type cleanupEnd struct {
+	data   *repository.Data // the root, if it is known
+	deep   bool             // the folders of shards were looked into
+	leaves bool             // and something may still be there
+	cost   *state.OperationCost
+	result string
 }
 
 // refuseCleanup refuses a clean-up beside anything else.
@@ -99,21 +114,21 @@ func (s *Service) abandoned(v *state.View, c *state.RepositoryCleanup) bool {
 	return n == nil || n.EphemeralID != c.Process
 }
 
-// endCleanup removes the record of a clean-up and notes the root that it left and what it cost, if they are known.
-func (s *Service) endCleanup(ctx context.Context, name, uuid string, data *repository.Data, cost *state.OperationCost, result string) error {
+// endCleanup removes the record of a clean-up and notes what it left, and what it cost if that is known.
+func (s *Service) endCleanup(ctx context.Context, name, uuid string, end cleanupEnd) error {
 	return s.store.Update(ctx, func(tx *state.Tx) error {
 		rec := tx.Repository(name)
 		if rec == nil || rec.Cleanup == nil || rec.Cleanup.UUID != uuid {
 			return nil
 		}
 		next := *rec
-		if data != nil {
-			next = *remember(rec, data)
+		if end.data != nil {
+			next = *remember(rec, end.data)
 		}
-		next.Cleanup = nil
+		next.Cleanup, next.Untidy = nil, end.leaves || next.Untidy && !end.deep
 		tx.Put(&next)
-		if cost != nil {
-			putCost(tx, cost, result)
+		if end.cost != nil {
+			putCost(tx, end.cost, end.result)
 		}
 		return nil
 	})

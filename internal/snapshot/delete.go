@@ -149,6 +149,9 @@ func abort(tx *state.Tx, j *state.SnapshotJob) bool {
 	parts := tx.SnapshotShards(j.UUID)
 	begun := slices.ContainsFunc(parts, func(p *state.SnapshotShard) bool { return p.State != shardQueued })
 	if j.CloneOf != "" || !begun {
+		if rec := tx.Repository(j.Repository); begun && rec != nil {
+			tx.Put(untidy(rec))
+		}
 		for _, p := range parts {
 			tx.Delete(p)
 		}
@@ -197,7 +200,8 @@ func chooseSnapshots(data *repository.Data, repo string, patterns []string, jobs
 
 // runDeletion does a deletion whose turn it is.
 func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) error {
-	if job.State == jobWaiting { // the state tells that its snapshots may be gone from now on, and that nothing is added to it
+	leaves := job.State != jobWaiting // another attempt began, and did not come to its end
+	if job.State == jobWaiting {      // the state tells that its snapshots may be gone from now on, and that nothing is added to it
 		err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 			cur := tx.SnapshotDeletion(job.UUID)
 			if cur == nil {
@@ -219,14 +223,13 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	leaves = s.takeAbandoned(job.Repository) || leaves || err != nil || len(warnings) > 0
 	s.endWith(job.UUID, outcome{warnings: warnings, err: err})
 	cost := s.costOf(job.UUID, opDeletion, job.Repository, job.Started, job.Names...)
 	defer s.unmeter(job.UUID)
 	s.endSpanOf(job.Trace, cost, resultOf(nil, err), err)
 	return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
-		if rec := tx.Repository(job.Repository); rec != nil && data != nil {
-			tx.Put(remember(rec, data))
-		}
+		noteEnd(tx, job.Repository, data, leaves)
 		if d := tx.SnapshotDeletion(job.UUID); d != nil {
 			tx.Delete(d)
 			putCost(tx, cost, resultOf(nil, err))
@@ -240,21 +243,21 @@ func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	data, _, err := s.settle(ctx, job.Repository, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	var ids []repository.SnapshotID
-	for _, e := range data.Snapshots {
-		if slices.Contains(job.Snapshots, e.UUID) {
-			ids = append(ids, e.SnapshotID)
+	var res *repository.Result
+	err = s.onRoot(ctx, job.Repository, o, func(data *repository.Data, _ int64) (err error) {
+		var ids []repository.SnapshotID
+		for _, e := range data.Snapshots {
+			if slices.Contains(job.Snapshots, e.UUID) {
+				ids = append(ids, e.SnapshotID)
+			}
 		}
-	}
-	if len(ids) == 0 { // done by a process that was killed before it could say so, or never finished
-		return nil, nil, nil
-	}
-	res, err := o.repo.Delete(s.deleting(ctx), data, ids)
-	if err != nil {
+		if len(ids) == 0 { // done by a process that was killed before it could say so, or never finished
+			return nil
+		}
+		res, err = o.repo.Delete(s.deleting(ctx), data, ids)
+		return err
+	})
+	if err != nil || res == nil {
 		return nil, nil, s.describe(job.Repository, err)
 	}
 	for _, w := range res.Warnings {

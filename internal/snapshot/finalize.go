@@ -2,7 +2,6 @@ package snapshot
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -45,18 +44,12 @@ func (s *Service) finalize(ctx context.Context, v *state.View, job *state.Snapsh
 	if err != nil {
 		return nil, nil, err
 	}
-	if data, epoch, ok := s.unmoved(ctx, job.Repository, o); ok {
-		info, next, err := s.finalizeOn(ctx, v, job, parts, o, data, epoch)
-		var newer *repository.ConcurrentModificationError
-		if !errors.As(err, &newer) {
-			return info, next, s.describe(job.Repository, err)
-		}
-	}
-	data, epoch, err := s.settle(ctx, job.Repository, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	info, next, err := s.finalizeOn(ctx, v, job, parts, o, data, epoch)
+	var info *repository.SnapshotInfo
+	var next *repository.Data
+	err = s.onRoot(ctx, job.Repository, o, func(data *repository.Data, epoch int64) (err error) {
+		info, next, err = s.finalizeOn(ctx, v, job, parts, o, data, epoch)
+		return err
+	})
 	return info, next, s.describe(job.Repository, err)
 }
 
@@ -102,15 +95,14 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 	if cause != nil {
 		s.log.Warn("a snapshot failed", "repository", job.Repository, "snapshot", job.Name, "error", cause)
 	}
+	leaves := s.leaves(job, info, cause)
 	s.end(job.UUID, info, cause)
 	cost := s.costOfJob(job)
 	defer s.unmeter(job.UUID)
 	s.endSpanOf(job.Trace, cost, resultOf(info, cause), cause)
 	return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
+		noteEnd(tx, job.Repository, data, leaves)
 		if data != nil {
-			if rec := tx.Repository(job.Repository); rec != nil {
-				tx.Put(remember(rec, data))
-			}
 			supersede(tx, job)
 		}
 		for _, p := range tx.SnapshotShards(job.UUID) {

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,7 +106,7 @@ func (s *Service) settle(ctx context.Context, name string, o *opened) (*reposito
 	}
 	next := remember(rec, data)
 	if rec.Generation != unknownGeneration && !d.ours(v, rec, data) {
-		next.Epoch = rec.Epoch + 1
+		next.Epoch, next.Untidy = rec.Epoch+1, true
 		if next.Blocked, err = s.overwritten(ctx, o, rec, data, d); err != nil {
 			return nil, 0, err
 		}
@@ -143,6 +144,23 @@ func (s *Service) unmoved(ctx context.Context, name string, o *opened) (*reposit
 	}
 	d := differenceOf(rec.Known, data)
 	return data, rec.Epoch, d.none()
+}
+
+// onRoot does what changes the root: on the one that this cluster wrote last, or, where there turns out to be a newer one before
+// anything is changed, on that.
+func (s *Service) onRoot(ctx context.Context, name string, o *opened, do func(data *repository.Data, epoch int64) error) error {
+	if data, epoch, ok := s.unmoved(ctx, name, o); ok {
+		err := do(data, epoch)
+		var newer *repository.ConcurrentModificationError
+		if !errors.As(err, &newer) {
+			return err
+		}
+	}
+	data, epoch, err := s.settle(ctx, name, o)
+	if err != nil {
+		return err
+	}
+	return do(data, epoch)
 }
 
 // settled is settle for the begin of work whose end settles: a root that was looked for just now, and that is ours, is taken as it is.

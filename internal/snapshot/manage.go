@@ -47,7 +47,7 @@ func (s *Service) step(ctx context.Context, repo string) (bool, error) {
 		if !s.abandoned(v, r.Cleanup) {
 			return false, nil
 		}
-		return true, s.endCleanup(ctx, repo, r.Cleanup.UUID, nil, nil, "")
+		return true, s.endCleanup(ctx, repo, r.Cleanup.UUID, cleanupEnd{leaves: true})
 	}
 	q := queueOf(v, repo)
 	if len(q) == 0 {
@@ -135,6 +135,7 @@ func (s *Service) begin(ctx context.Context, repo string, ready map[string]bool)
 				c := *job
 				c.Indices = slices.Clone(job.Indices)
 				if c.Epoch == 0 {
+					s.noteBegin(job)
 					c.Epoch, c.RepositoryGeneration = epoch, data.Generation
 				}
 				changed[job.UUID] = &c

@@ -105,7 +105,7 @@ func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg setti
 		}
 		next := *rec
 		if old != nil {
-			next.Epoch = old.Epoch + 1
+			next.Epoch, next.Untidy = old.Epoch+1, old.Untidy || old.Blocked != ""
 		}
 		tx.Put(&next)
 		return nil
@@ -240,7 +240,8 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := repository.Options{Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments, RemoteLocks: s.remoteLocks}
+	opts := repository.Options{Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments, RemoteLocks: s.remoteLocks,
+		Abandoned: func() { s.trafficOf(rec.Name).abandoned.Store(true) }}
 	if s.cfg.RemoteStore != nil {
 		opts.RemoteStore = s.cfg.RemoteStore
 	}

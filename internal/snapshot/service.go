@@ -44,6 +44,7 @@ type Service struct {
 	running map[string]*running // shards of snapshots that this node works on, by key
 	ended   map[string]outcome  // how jobs of this process ended, for who waits for them
 	driven  map[string]bool     // repositories whose jobs a goroutine drives
+	begun   map[string]bool     // jobs in progress whose first parts this process let begin
 	repos   map[string]*opened
 	limits  map[string]*limits
 	traffic map[string]*traffic
@@ -77,7 +78,7 @@ type outcome struct {
 func New(cfg Config) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{cfg: cfg, node: cfg.Node, store: cfg.Node.Store(), log: cfg.Log, running: map[string]*running{},
-		ended: map[string]outcome{}, driven: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, meters: map[string]*blob.Counters{}, began: time.Now(), recovery: transfer.NewLimit(0), ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
+		ended: map[string]outcome{}, driven: map[string]bool{}, begun: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, meters: map[string]*blob.Counters{}, began: time.Now(), recovery: transfer.NewLimit(0), ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
 }
 
 // Start begins to follow the cluster state, and goes on with what a process before this one left.

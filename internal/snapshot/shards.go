@@ -162,7 +162,7 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 	if err != nil {
 		return "", none, err
 	}
-	known, base, err := rs.FileIndex(ctx, base)
+	known, base, err := rs.KnownIndex(ctx, base)
 	if err != nil {
 		return "", none, s.describe(job.Repository, err)
 	}

@@ -1,14 +1,17 @@
 package snapshot
 
 import (
+	"sync/atomic"
+
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/state"
 )
 
 // traffic is what this process did with a repository since it first used it, however often its store was opened anew.
 type traffic struct {
-	requests blob.Counters
-	done     Done // under Service.mu
+	requests  blob.Counters
+	abandoned atomic.Bool // work was given up that may have left blobs; until a record says so
+	done      Done        // under Service.mu
 }
 
 // Done counts what ended in a repository. Partial are snapshots and restores that lack shards.

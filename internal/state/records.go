@@ -225,6 +225,9 @@ type Repository struct {
 	Epoch int64           `json:"epoch,omitempty"`
 	// Blocked says why nothing is written any more, until the repository is registered anew.
 	Blocked string `json:"blocked,omitempty"`
+	// Untidy says that work was given up, or its end not seen: blobs may lie in the folders of shards that nothing names, and the next
+	// clean-up looks for them.
+	Untidy bool `json:"untidy,omitempty"`
 	// Cleanup is a clean-up in progress; nothing else may write meanwhile.
 	Cleanup *RepositoryCleanup `json:"cleanup,omitempty"`
 }

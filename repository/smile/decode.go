@@ -59,6 +59,8 @@ type Decoder struct {
 
 	shareNames, shareValues bool
 	names, values           []string
+	tables                  int    // how often the table of names was begun anew
+	doc                     string // all of b, where texts are to be parts of it
 
 	// stack holds true for each open object, false for each open array.
 	stack    []bool
@@ -79,6 +81,10 @@ func NewDecoder(b []byte, limits Limits) (*Decoder, error) {
 	d.pos = 4
 	return d, nil
 }
+
+// KeepDocument makes the texts of tokens parts of one copy of the document, which stays in memory as long as any of them. That is for
+// whoever keeps most of many texts, or none.
+func (d *Decoder) KeepDocument() { d.doc = string(d.b) }
 
 func (d *Decoder) fail(err error) error { return &SyntaxError{Offset: int64(d.pos), Err: err} }
 
@@ -189,6 +195,9 @@ func (d *Decoder) text(n int) (string, error) {
 	if !utf8.Valid(b) {
 		return "", d.errorf("a string is not UTF-8")
 	}
+	if d.doc != "" {
+		return d.doc[d.pos-n : d.pos], nil
+	}
 	return string(b), nil
 }
 
@@ -233,6 +242,9 @@ func (d *Decoder) name(c byte) (Token, error) {
 		return Token{}, d.errorf("byte 0x%02x is no name", c)
 	}
 	if err == nil && d.shareNames {
+		if len(d.names) == maxShared {
+			d.tables++
+		}
 		share(&d.names, s)
 	}
 	return Token{Kind: KindName, Text: s}, err

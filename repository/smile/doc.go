@@ -1,8 +1,8 @@
 // Package smile reads and writes SMILE, the binary JSON in which OpenSearch keeps the metadata of
 // its snapshot repositories.
 //
-// [Decoder] gives tokens, [Decode] an ordered tree; [Encode] writes a tree as OpenSearch does
-// (header flags 0x05: shared names, raw binary). The tree consists of nil, bool, int64, *big.Int,
+// [Decoder] gives tokens, [Decode] an ordered tree; [Encode] writes a tree, and [Encoder] pieces, as OpenSearch does
+// (header flags 0x05: shared names, raw binary). Values that are alike need not be read or written token by token: [Span]. The tree consists of nil, bool, int64, *big.Int,
 // float32, float64, Decimal, string, []byte, []any and *Object, which keeps the order of its
 // members. [ParseJSON] and [AppendJSON] convert such trees from and to JSON text.
 //

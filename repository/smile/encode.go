@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -13,23 +14,55 @@ import (
 var header = [4]byte{':', ')', '\n', 0x05}
 
 // Encode writes a tree as a document. Besides the types of the tree it takes int and int32.
-func Encode(v any) ([]byte, error) {
-	e := &encoder{b: append([]byte(nil), header[:]...), names: map[string]int{}}
+func Encode(v any) ([]byte, error) { return AppendEncoded(nil, v) }
+
+// AppendEncoded is Encode behind the bytes of b.
+func AppendEncoded(b []byte, v any) ([]byte, error) {
+	e := NewEncoder(b)
 	if err := e.value(v, 0); err != nil {
 		return nil, err
 	}
 	return e.b, nil
 }
 
-type encoder struct {
+// Encoder writes a document piece by piece, for what is too large for a tree. The caller sees to it that there is one value, that
+// each member of an object is a name and a value, and that each start has its end.
+type Encoder struct {
 	b     []byte
 	names map[string]int
 	// count is the number of names in the reader's table, those included that must not be
 	// referred to.
-	count int
+	count  int
+	tables int // how often the table was begun anew
 }
 
-func (e *encoder) value(v any, depth int) error {
+// NewEncoder begins a document behind the bytes of b.
+func NewEncoder(b []byte) *Encoder {
+	return &Encoder{b: append(b, header[:]...), names: map[string]int{}}
+}
+
+// Grow makes room for n more bytes.
+func (e *Encoder) Grow(n int) { e.b = slices.Grow(e.b, n) }
+
+// Bytes returns what was given to NewEncoder and what was written since.
+func (e *Encoder) Bytes() []byte { return e.b }
+
+// Value writes a value whole, as Encode does.
+func (e *Encoder) Value(v any) error { return e.value(v, 0) }
+
+// StartObject begins an object: names and their values follow.
+func (e *Encoder) StartObject() { e.b = append(e.b, 0xfa) }
+
+// EndObject ends an object.
+func (e *Encoder) EndObject() { e.b = append(e.b, 0xfb) }
+
+// StartArray begins an array: values follow.
+func (e *Encoder) StartArray() { e.b = append(e.b, 0xf8) }
+
+// EndArray ends an array.
+func (e *Encoder) EndArray() { e.b = append(e.b, 0xf9) }
+
+func (e *Encoder) value(v any, depth int) error {
 	if depth > 1000 {
 		return fmt.Errorf("encode SMILE: nested more than 1000 deep: %w", ErrLimit)
 	}
@@ -62,7 +95,7 @@ func (e *encoder) value(v any, depth int) error {
 		e.b = append(e.b, 0x29)
 		e.fixed(math.Float64bits(v), 10)
 	case string:
-		return e.text(v)
+		return e.Text(v)
 	case []byte:
 		e.b = append(e.b, 0xfd)
 		e.vint(uint64(len(v)))
@@ -79,7 +112,7 @@ func (e *encoder) value(v any, depth int) error {
 		e.b = append(e.b, 0xfa)
 		if v != nil {
 			for _, m := range v.Members {
-				if err := e.name(m.Name); err != nil {
+				if err := e.Name(m.Name); err != nil {
 					return err
 				}
 				if err := e.value(m.Value, depth+1); err != nil {
@@ -94,7 +127,8 @@ func (e *encoder) value(v any, depth int) error {
 	return nil
 }
 
-func (e *encoder) name(s string) error {
+// Name writes the name of a member.
+func (e *Encoder) Name(s string) error {
 	if s == "" {
 		e.b = append(e.b, 0x20)
 		return nil
@@ -106,6 +140,21 @@ func (e *encoder) name(s string) error {
 			e.b = append(e.b, 0x30|byte(i>>8), byte(i))
 		}
 		return nil
+	}
+	if err := e.NewName(s); err != nil {
+		return err
+	}
+	// The low byte of a reference must not be 0xFE or 0xFF, which mark ends in a stream.
+	if at := e.count - 1; at&0xff < 0xfe {
+		e.names[s] = at
+	}
+	return nil
+}
+
+// NewName is Name for one that does not occur again: it is not remembered.
+func (e *Encoder) NewName(s string) error {
+	if s == "" {
+		return e.Name(s)
 	}
 	ascii, err := check(s)
 	if err != nil {
@@ -125,11 +174,8 @@ func (e *encoder) name(s string) error {
 	}
 	if e.count == maxShared {
 		e.count = 0
+		e.tables++
 		clear(e.names)
-	}
-	// The low byte of a reference must not be 0xFE or 0xFF, which mark ends in a stream.
-	if e.count&0xff < 0xfe {
-		e.names[s] = e.count
 	}
 	e.count++
 	return nil
@@ -149,7 +195,8 @@ func check(s string) (ascii bool, err error) {
 	return ascii, nil
 }
 
-func (e *encoder) text(s string) error {
+// Text writes a string as a value.
+func (e *Encoder) Text(s string) error {
 	ascii, err := check(s)
 	if err != nil {
 		return err
@@ -176,7 +223,7 @@ func (e *encoder) text(s string) error {
 	return nil
 }
 
-func (e *encoder) integer(v int64) {
+func (e *Encoder) integer(v int64) {
 	switch {
 	case v >= -16 && v <= 15:
 		e.b = append(e.b, 0xc0+byte(zigzag(v)))
@@ -191,7 +238,7 @@ func (e *encoder) integer(v int64) {
 
 func zigzag(v int64) uint64 { return uint64(v)<<1 ^ uint64(v>>63) }
 
-func (e *encoder) vint(v uint64) {
+func (e *Encoder) vint(v uint64) {
 	var tmp [11]byte
 	i := len(tmp) - 1
 	tmp[i] = 0x80 | byte(v&0x3f)
@@ -202,13 +249,13 @@ func (e *encoder) vint(v uint64) {
 	e.b = append(e.b, tmp[i:]...)
 }
 
-func (e *encoder) fixed(v uint64, n int) {
+func (e *Encoder) fixed(v uint64, n int) {
 	for i := n - 1; i >= 0; i-- {
 		e.b = append(e.b, byte(v>>(7*i))&0x7f)
 	}
 }
 
-func (e *encoder) binary7(b []byte) {
+func (e *Encoder) binary7(b []byte) {
 	e.vint(uint64(len(b)))
 	var acc uint32
 	bits := 0

@@ -121,7 +121,7 @@ func AppendJSON(b []byte, v any) ([]byte, error) {
 	case float64:
 		return appendFloat(b, v, 64), nil
 	case string:
-		return appendString(b, v), nil
+		return AppendJSONText(b, v), nil
 	case []byte:
 		b = append(b, '"')
 		b = base64.StdEncoding.AppendEncode(b, v)
@@ -145,7 +145,7 @@ func AppendJSON(b []byte, v any) ([]byte, error) {
 				if i > 0 {
 					b = append(b, ',')
 				}
-				b = append(appendString(b, m.Name), ':')
+				b = append(AppendJSONText(b, m.Name), ':')
 				var err error
 				if b, err = AppendJSON(b, m.Value); err != nil {
 					return nil, err
@@ -180,8 +180,8 @@ func appendFloat(b []byte, f float64, bits int) []byte {
 	return b
 }
 
-// appendString escapes only what JSON requires.
-func appendString(b []byte, s string) []byte {
+// AppendJSONText is AppendJSON of a string. It escapes only what JSON requires.
+func AppendJSONText(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	start := 0

@@ -184,7 +184,7 @@ func (m *model) remove() {
 func (m *model) cleanup() {
 	s := m.n.svc()
 	m.background(func(ctx context.Context) {
-		_, _ = s.Cleanup(ctx, m.repo) // refused beside others, and may fail
+		_, _ = s.Cleanup(ctx, m.repo, false) // refused beside others, and may fail
 	})
 }
 
@@ -328,7 +328,7 @@ func (m *model) verify() {
 			m.t.Fatalf("snapshot %s/%s was reported successful and is gone", k.name, k.uuid)
 		}
 	}
-	if _, err := m.n.svc().Cleanup(ctx, m.repo); err != nil {
+	if _, err := m.n.svc().Cleanup(ctx, m.repo, false); err != nil {
 		m.t.Fatalf("clean up: %v", err)
 	}
 	_, err = repo.Verify(ctx, repository.VerifyOptions{Deep: true}, func(f repository.Finding) { m.t.Errorf("after a clean-up: %s", f) })
