@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -101,6 +102,15 @@ func attribute(s *tracepb.Span, key string) string {
 	return ""
 }
 
+func number(t *testing.T, s *tracepb.Span, key string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(attribute(s, key), 10, 64)
+	if err != nil {
+		t.Error(key, err)
+	}
+	return n
+}
+
 type traced struct {
 	t   *testing.T
 	srv *Server
@@ -140,7 +150,11 @@ func TestTracing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer srv.Stop(context.Background())
+	defer func() {
+		if err := srv.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
 	s := traced{t, srv}
 
 	s.call("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"r"}}`, "")
@@ -195,14 +209,11 @@ func TestTracing(t *testing.T) {
 			}
 		}
 		below := map[string]int{}
-		var out, in int
+		var out, in int64
 		for _, kind := range []string{"get", "put", "list", "delete"} {
 			for _, s := range c.named(trace, "store "+kind) {
 				below[kind+" < "+strings.TrimSuffix(c.above(s), " < "+routes[n]+" < "+caller)]++
-				var o, i int
-				fmt.Sscan(attribute(s, "varve.bytes_out"), &o)
-				fmt.Sscan(attribute(s, "varve.bytes_in"), &i)
-				out, in = out+o, in+i
+				out, in = out+number(t, s, "varve.bytes_out"), in+number(t, s, "varve.bytes_in")
 				if s.GetEndTimeUnixNano() < s.GetStartTimeUnixNano() || attribute(s, "varve.repository") != "r" {
 					t.Errorf("%v", s)
 				}

@@ -45,6 +45,7 @@ type collector struct {
 	info, requests, received, sent           *prometheus.Desc
 	retries, throttles, errors, time         *prometheus.Desc
 	snapshots, restores, deletions, underWay *prometheus.Desc
+	cost                                     *prometheus.Desc
 }
 
 func newCollector(a *API) *collector {
@@ -68,12 +69,13 @@ func newCollector(a *API) *collector {
 		restores:  of("restores_total", "Restores that ended.", "result"),
 		deletions: of("deletions_total", "Deletions of snapshots that ended.", "result"),
 		underWay:  of("operations", "Operations under way.", "operation"),
+		cost:      of("cost_estimate", "What requests and bytes come to by the prices that are set now.", "currency"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.info, c.requests, c.received, c.sent, c.retries, c.throttles, c.errors, c.time, c.snapshots, c.restores, c.deletions, c.underWay} {
+	for _, d := range []*prometheus.Desc{c.info, c.requests, c.received, c.sent, c.retries, c.throttles, c.errors, c.time, c.snapshots, c.restores, c.deletions, c.underWay, c.cost} {
 		ch <- d
 	}
 }
@@ -99,6 +101,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		count(c.throttles, q.Throttles)
 		count(c.errors, q.Errors)
 		emit(prometheus.CounterValue, c.time, q.Time.Seconds())
+		if prices, err := c.api.Snapshots.Prices(st.Name, st.Type); err == nil && prices != nil { // _stats tells what is wrong with them
+			emit(prometheus.GaugeValue, c.cost, prices.Estimate(q.Requests, q.BytesIn, q.BytesOut).Total, strings.ToValidUTF8(prices.Currency, "\uFFFD"))
+		}
 		d := st.Done
 		count(c.snapshots, d.Snapshots, "success")
 		count(c.snapshots, d.PartialSnapshots, "partial")

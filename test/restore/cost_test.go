@@ -1,10 +1,13 @@
 package restore
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +102,12 @@ func TestCosts(t *testing.T) {
 		t.Errorf("%v", est)
 	}
 
+	w := httptest.NewRecorder()
+	s.h.ServeHTTP(w, httptest.NewRequest("GET", "/_prometheus/metrics", nil))
+	if !strings.Contains(w.Body.String(), "\nvarve_repository_cost_estimate{currency=\"USD\",repository=\"r\",type=\"fs\"} ") {
+		t.Error("no estimate for Prometheus")
+	}
+
 	s.stop()
 	s = start(t, dir, open, nil)
 	after := costs("/_snapshot/r/big/_cost")
@@ -118,4 +127,49 @@ func TestCosts(t *testing.T) {
 	if got := costs("/_snapshot/_cost"); len(got) != 0 {
 		t.Errorf("%v", got)
 	}
+}
+
+// TestIncompleteCosts: what a process that is gone had sent is not known, and the answer says so.
+func TestIncompleteCosts(t *testing.T) {
+	m := mem.New()
+	open := func(*state.Repository) (blob.Container, error) { return slowPut{m}, nil }
+	dir := t.TempDir()
+	s := start(t, dir, open, nil)
+	fill(s, "a", 100)
+	s.must("PUT", "/_snapshot/r?verify=false", `{"type":"fs","settings":{"location":"r"}}`)
+	s.must("PUT", "/_snapshot/r/one", "")
+	costs := func() map[string]any {
+		t.Helper()
+		o, _ := at(s.must("GET", "/_snapshot/r/one/_cost", ""), "operations", 0).(map[string]any)
+		return o
+	}
+	if got := costs(); got["in_progress"] != true || got["incomplete"] != nil || got["result"] != nil {
+		t.Errorf("%v", got)
+	}
+	s.stop()
+	s = start(t, dir, open, nil)
+	got := costs()
+	for until := time.Now().Add(20 * time.Second); got["in_progress"] != false && time.Now().Before(until); got = costs() {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if got["result"] != "success" || got["incomplete"] != true {
+		t.Errorf("%v", got)
+	}
+}
+
+// slowPut takes its time for each blob that is written.
+type slowPut struct{ under }
+
+func (c slowPut) Container(path string) (blob.Container, error) {
+	in, err := c.under.Container(path)
+	return slowPut{in}, err
+}
+
+func (c slowPut) Put(ctx context.Context, name string, r io.Reader, size int64, opts blob.PutOptions) error {
+	select {
+	case <-time.After(100 * time.Millisecond):
+	case <-ctx.Done():
+		return &blob.Error{Op: "put", Location: "there", Name: name, Kind: blob.KindCanceled, Err: ctx.Err()}
+	}
+	return c.under.Put(ctx, name, r, size, opts)
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/varve-search/varve/blob"
+	blobfs "github.com/varve-search/varve/blob/fs"
+	"github.com/varve-search/varve/internal/oracletest"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/repository"
@@ -224,4 +226,19 @@ func TestSharedRepository(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	})
+}
+
+// TestSharedFixtures: repositories that real clusters wrote, which do not sign what they write.
+func TestSharedFixtures(t *testing.T) {
+	s := start(t, t.TempDir(), func(r *state.Repository) (blob.Container, error) {
+		return blobfs.New(oracletest.FixtureRepository(t, r.Settings.GetOr("location", "")))
+	}, nil)
+	for fixture, want := range map[string]string{"opensearch-2.19/main": "2.19", "opensearch-3.8/main": "3.8", "elasticsearch-7.10/main": "7.10", "elasticsearch-5.6/main": "5.6"} {
+		name := "x_snapshot_from_" + strings.ReplaceAll(fixture, "/", "-")
+		s.must("PUT", "/_snapshot/"+name, fmt.Sprintf(`{"type":"fs","settings":{"location":%q,"shared_from":%q}}`, fixture, strings.TrimPrefix(name, "x_snapshot_from_")))
+		got, _ := at(s.must("GET", "/_snapshot/"+name+"/_shared", ""), "repositories", 0).(map[string]any)
+		if got["status"] != "reachable" || got["owner"] != nil || !strings.HasPrefix(fmt.Sprint(got["version"]), want+".") || got["snapshots"] != got["restorable_snapshots"] || got["snapshots"] == json.Number("0") {
+			t.Errorf("%s: %v", fixture, got)
+		}
+	}
 }
