@@ -293,6 +293,9 @@ func queries(ours, peer *side) error {
 	for _, k := range kinds {
 		var p [2][2]float64
 		var times [2][]float64
+		if err := sameAnswers(ours, peer, k.body); err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
+		}
 		for j := range *warm + *repeat { // in turns, so that both meet the same disturbances
 			for i, s := range []*side{ours, peer} {
 				start := time.Now()
