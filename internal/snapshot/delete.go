@@ -226,9 +226,7 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 	leaves = s.takeAbandoned(job.Repository) || leaves || err != nil || len(warnings) > 0
 	s.endWith(job.UUID, outcome{warnings: warnings, err: err})
 	cost := s.costOf(job.UUID, opDeletion, job.Repository, job.Started, job.Names...)
-	defer s.unmeter(job.UUID)
-	s.endSpanOf(job.Trace, cost, resultOf(nil, err), err)
-	return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
+	uerr := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 		noteEnd(tx, job.Repository, data, leaves)
 		if d := tx.SnapshotDeletion(job.UUID); d != nil {
 			tx.Delete(d)
@@ -236,6 +234,10 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 		}
 		return nil
 	})
+	if uerr == nil {
+		s.settleCost(job.Trace, cost, resultOf(nil, err), err)
+	}
+	return uerr
 }
 
 func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion) (*repository.Data, []error, error) {

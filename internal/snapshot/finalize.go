@@ -98,9 +98,7 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 	leaves := s.leaves(job, info, cause)
 	s.end(job.UUID, info, cause)
 	cost := s.costOfJob(job)
-	defer s.unmeter(job.UUID)
-	s.endSpanOf(job.Trace, cost, resultOf(info, cause), cause)
-	return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
+	err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 		noteEnd(tx, job.Repository, data, leaves)
 		if data != nil {
 			supersede(tx, job)
@@ -114,6 +112,10 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 		}
 		return nil
 	})
+	if err == nil {
+		s.settleCost(job.Trace, cost, resultOf(info, cause), cause)
+	}
+	return err
 }
 
 // supersede gives the shards on which a finished job built its own the job's generation: it is in the root, and it holds theirs.

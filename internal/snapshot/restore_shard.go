@@ -37,7 +37,6 @@ func (s *Service) finishRestores(ctx context.Context, v *state.View) error {
 		}
 		s.end(job.UUID, nil, cause)
 		cost := s.costOf(job.UUID, opRestore, job.Repository, job.Started, job.Snapshot)
-		s.endSpanOf(job.Trace, cost, restoreResult(job.Shards, cause), cause)
 		err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 			for _, part := range tx.RestoreShards(job.UUID) {
 				tx.Delete(part)
@@ -48,10 +47,10 @@ func (s *Service) finishRestores(ctx context.Context, v *state.View) error {
 			}
 			return nil
 		})
-		s.unmeter(job.UUID)
 		if err != nil {
 			return err
 		}
+		s.settleCost(job.Trace, cost, restoreResult(job.Shards, cause), cause)
 	}
 	return nil
 }

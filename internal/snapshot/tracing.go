@@ -24,6 +24,12 @@ func (s *Service) shardSpan(ctx context.Context, name, repo, index string, shard
 	return s.cfg.Tracer.Start(ctx, name, telemetry.String("varve.repository", repo), telemetry.String("varve.index", index), telemetry.String("varve.shard", strconv.Itoa(shard)))
 }
 
+// settleCost is called when an operation's end was recorded.
+func (s *Service) settleCost(trace string, c *state.OperationCost, result string, cause error) {
+	s.unmeter(c.UUID)
+	s.endSpanOf(trace, c, result, cause)
+}
+
 // endSpanOf sends the span of a job that has ended, with what it sent to the store.
 func (s *Service) endSpanOf(trace string, c *state.OperationCost, result string, cause error) {
 	if trace == "" || !s.cfg.Tracer.On() {
