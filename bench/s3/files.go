@@ -38,6 +38,12 @@ func (b *bench) files(ctx context.Context, set string, names []string) error {
 	}
 	defer os.RemoveAll(dir)
 	var rows []row
+	defer func() { // what there is, also when it is broken off
+		if len(rows) > 0 {
+			fmt.Fprintf(b.out, "\n## %d files of %d KiB\n", size.count, size.size>>10)
+			b.table(rows, names, float64(size.count)*float64(size.size))
+		}
+	}()
 	for round := range b.rounds {
 		order := append([]string(nil), names...)
 		mathrand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
@@ -50,8 +56,6 @@ func (b *bench) files(ctx context.Context, set string, names []string) error {
 			fmt.Fprintf(os.Stderr, "%s, round %d, %s: up %.2f s, down %.2f s\n", set, round+1, tool, up.wall, down.wall)
 		}
 	}
-	fmt.Fprintf(b.out, "\n## %d files of %d KiB\n", size.count, size.size>>10)
-	b.table(rows, names, float64(size.count)*float64(size.size))
 	return nil
 }
 
@@ -180,6 +184,9 @@ func (b *bench) table(rows []row, names []string, bytes float64) {
 				}
 				speed = append(speed, bytes/mib/r.wall)
 				cpu, peak, server, other = append(cpu, r.cpu/(bytes/1e9)), append(peak, r.peak), append(server, r.server), append(other, r.other/r.wall/float64(runtime.NumCPU()))
+			}
+			if len(speed) == 0 {
+				continue
 			}
 			fmt.Fprintf(b.out, "| %s | %s | %.2f | %.0f (%.0f to %.0f) | %.2f | %.0f | %.1f | %.0f %% |\n", op, tool, median(ratio), median(speed), slices.Min(speed), slices.Max(speed),
 				median(cpu), slices.Max(peak), median(server), 100*median(other))

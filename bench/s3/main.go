@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -27,7 +28,7 @@ func main() {
 	out := flag.String("out", "", "file that gets the tables too")
 	flag.StringVar(&b.profile, "profile", "", "folder for CPU profiles of varve")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	exit(b.run(ctx, strings.Split(*sets, ","), strings.Split(*names, ","), *product, *docs, *out))
 }
