@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/varve-search/varve/blob"
@@ -64,7 +65,8 @@ func (r *Repository) swing(ctx context.Context, base int64, next *Data, unique b
 	var old []string
 	for _, g := range gens {
 		if g > gen {
-			return nil, warnings, r.modified(ctx, base, g)
+			// This process stood still, and what it made is behind what others made meanwhile: who goes by index.latest must find that.
+			return nil, r.putLatest(ctx, slices.Max(gens), warnings), r.modified(ctx, base, g)
 		}
 		if g < gen {
 			old = append(old, rootName(g))

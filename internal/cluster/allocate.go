@@ -92,18 +92,19 @@ func place(tx *state.Tx, r *state.ShardRouting, load map[string]int) *state.Shar
 	for i, c := range r.Copies {
 		if c.State != state.ShardUnassigned && tx.Node(c.Node) == nil {
 			left := &edit().Copies[i]
-			*left = state.ShardCopy{Primary: c.Primary, State: state.ShardUnassigned, Recovery: &state.RecoverySource{Type: state.RecoverExistingStore},
+			*left = state.ShardCopy{Primary: c.Primary, State: state.ShardUnassigned, Recovery: leftBehind(&c),
 				Unassigned: &state.Unassigned{Reason: "NODE_LEFT", At: time.Now().UTC(), Details: c.Node}}
-			continue // its data is on the node that left; it comes back with it
+			continue
 		}
 		if c.State != state.ShardUnassigned || ix == nil || !assignable(r, &c) {
 			continue
 		}
-		if c.Recovery != nil && c.Recovery.Type == state.RecoverExistingStore && c.Unassigned != nil && c.Unassigned.Reason == "NODE_LEFT" && tx.Node(c.Unassigned.Details) == nil {
+		waits := c.Unassigned != nil && c.Unassigned.Reason == "NODE_LEFT" && c.Recovery != nil && c.Recovery.Type == state.RecoverExistingStore
+		if waits && tx.Node(c.Unassigned.Details) == nil {
 			continue
 		}
 		node := ""
-		if c.Unassigned != nil && c.Unassigned.Reason == "NODE_LEFT" {
+		if waits {
 			node = c.Unassigned.Details
 		} else {
 			for id, n := range load {
@@ -120,4 +121,13 @@ func place(tx *state.Tx, r *state.ShardRouting, load map[string]int) *state.Shar
 		to.State, to.Node, to.AllocationID = state.ShardInitializing, node, state.NewUUID()
 	}
 	return out
+}
+
+// leftBehind is what a copy is recovered from whose node left. The data of one that was started is on that node, and comes back
+// with it; one that was not yet brought from a snapshot, or not yet made, begins again on any node.
+func leftBehind(c *state.ShardCopy) *state.RecoverySource {
+	if c.State == state.ShardInitializing && c.Recovery != nil && (c.Recovery.Type == state.RecoverSnapshot || c.Recovery.Type == state.RecoverEmptyStore) {
+		return c.Recovery
+	}
+	return &state.RecoverySource{Type: state.RecoverExistingStore}
 }

@@ -224,15 +224,16 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 		return ctx.Err()
 	}
 	leaves = s.takeAbandoned(job.Repository) || leaves || err != nil || len(warnings) > 0
-	s.endWith(job.UUID, outcome{warnings: warnings, err: err})
 	cost := s.costOf(job.UUID, opDeletion, job.Repository, job.Started, job.Names...)
-	uerr := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
-		noteEnd(tx, job.Repository, data, leaves)
-		if d := tx.SnapshotDeletion(job.UUID); d != nil {
-			tx.Delete(d)
-			putCost(tx, cost, resultOf(nil, err))
-		}
-		return nil
+	uerr := s.conclude(job.UUID, outcome{warnings: warnings, err: err}, func() error {
+		return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
+			noteEnd(tx, job.Repository, data, leaves)
+			if d := tx.SnapshotDeletion(job.UUID); d != nil {
+				tx.Delete(d)
+				putCost(tx, cost, resultOf(nil, err))
+			}
+			return nil
+		})
 	})
 	if uerr == nil {
 		s.settleCost(job.Trace, cost, resultOf(nil, err), err)

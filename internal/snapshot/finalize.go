@@ -96,21 +96,22 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 		s.log.Warn("a snapshot failed", "repository", job.Repository, "snapshot", job.Name, "error", cause)
 	}
 	leaves := s.leaves(job, info, cause)
-	s.end(job.UUID, info, cause)
 	cost := s.costOfJob(job)
-	err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
-		noteEnd(tx, job.Repository, data, leaves)
-		if data != nil {
-			supersede(tx, job)
-		}
-		for _, p := range tx.SnapshotShards(job.UUID) {
-			tx.Delete(p)
-		}
-		if j := tx.SnapshotJob(job.UUID); j != nil {
-			tx.Delete(j)
-			putCost(tx, cost, resultOf(info, cause))
-		}
-		return nil
+	err := s.conclude(job.UUID, outcome{info: info, err: cause}, func() error {
+		return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
+			noteEnd(tx, job.Repository, data, leaves)
+			if data != nil {
+				supersede(tx, job)
+			}
+			for _, p := range tx.SnapshotShards(job.UUID) {
+				tx.Delete(p)
+			}
+			if j := tx.SnapshotJob(job.UUID); j != nil {
+				tx.Delete(j)
+				putCost(tx, cost, resultOf(info, cause))
+			}
+			return nil
+		})
 	})
 	if err == nil {
 		s.settleCost(job.Trace, cost, resultOf(info, cause), cause)

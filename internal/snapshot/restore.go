@@ -215,8 +215,13 @@ func (s *Service) WaitRestore(ctx context.Context, res *RestoreResult) error {
 	if _, err := s.store.WaitFor(ctx, func(v *state.View) bool { return v.Restore(res.UUID) == nil }); err != nil {
 		return fmt.Errorf("wait for the restore: %w", err)
 	}
-	o, ok := s.outcomeOf(res.UUID)
-	if !ok || o.err == nil {
+	o, ok := s.settledOutcome(ctx, res.UUID)
+	if !ok { // another manager finished it: what became of the shards is in the state
+		res.Failures = notStarted(s.store.View(), res.Indices)
+		res.Failed = len(res.Failures)
+		return nil
+	}
+	if o.err == nil {
 		return nil
 	}
 	var f *restoreFailures
@@ -225,6 +230,30 @@ func (s *Service) WaitRestore(ctx context.Context, res *RestoreResult) error {
 		return nil
 	}
 	return o.err
+}
+
+// notStarted returns the shards of indices that are not there, and why as far as the state tells.
+func notStarted(v *state.View, indices []string) []ShardFailure {
+	var out []ShardFailure
+	for _, name := range indices {
+		ix := v.Index(name)
+		if ix == nil {
+			out = append(out, ShardFailure{Index: name, Reason: "index was deleted"})
+			continue
+		}
+		for n := range ix.NumberOfShards {
+			switch p := primaryOf(v.Shard(ix.UUID, n)); {
+			case p == nil:
+				out = append(out, ShardFailure{name, n, "the shard is not there"})
+			case p.State == state.ShardStarted:
+			case p.Unassigned != nil:
+				out = append(out, ShardFailure{name, n, p.Unassigned.Details})
+			default:
+				out = append(out, ShardFailure{name, n, "the shard is not started"})
+			}
+		}
+	}
+	return out
 }
 
 // restoreFailures are the shards that a restore could not bring, with the reasons.

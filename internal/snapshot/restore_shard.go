@@ -35,17 +35,18 @@ func (s *Service) finishRestores(ctx context.Context, v *state.View) error {
 			s.log.Warn("a restore lacks shards; they can be tried again alone with _cluster/reroute?retry_failed=true",
 				"repository", job.Repository, "snapshot", job.Snapshot, "shards", len(failures), "first", failures[0].String())
 		}
-		s.end(job.UUID, nil, cause)
 		cost := s.costOf(job.UUID, opRestore, job.Repository, job.Started, job.Snapshot)
-		err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
-			for _, part := range tx.RestoreShards(job.UUID) {
-				tx.Delete(part)
-			}
-			if j := tx.Restore(job.UUID); j != nil {
-				tx.Delete(j)
-				putCost(tx, cost, restoreResult(job.Shards, cause))
-			}
-			return nil
+		err := s.conclude(job.UUID, outcome{err: cause}, func() error {
+			return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
+				for _, part := range tx.RestoreShards(job.UUID) {
+					tx.Delete(part)
+				}
+				if j := tx.Restore(job.UUID); j != nil {
+					tx.Delete(j)
+					putCost(tx, cost, restoreResult(job.Shards, cause))
+				}
+				return nil
+			})
 		})
 		if err != nil {
 			return err

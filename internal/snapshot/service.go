@@ -72,6 +72,8 @@ type outcome struct {
 	warnings []error // what did not work although the job did
 	err      error
 	at       time.Time
+	// settled is closed when it is known whether this process was the one that ended the job; nil: it was.
+	settled chan struct{}
 }
 
 // New returns a service; Start makes it work.
@@ -149,6 +151,23 @@ func (s *Service) endWith(uuid string, o outcome) {
 	s.ended[uuid] = o
 }
 
+// conclude notes how a job ended and removes its records with update. If that fails the outcome does not stand: another manager, who
+// holds the office now, may have ended the job otherwise.
+func (s *Service) conclude(uuid string, o outcome, update func() error) error {
+	o.settled = make(chan struct{})
+	defer close(o.settled)
+	s.endWith(uuid, o)
+	err := update()
+	if err != nil {
+		s.mu.Lock()
+		if s.ended[uuid].settled == o.settled {
+			delete(s.ended, uuid)
+		}
+		s.mu.Unlock()
+	}
+	return err
+}
+
 func (s *Service) outcomeOf(uuid string) (outcome, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,9 +188,22 @@ func (s *Service) waitOutcome(ctx context.Context, uuid string, gone func(*state
 	if _, err := s.store.WaitFor(ctx, gone); err != nil {
 		return outcome{}, fmt.Errorf("wait for the snapshot job: %w", err)
 	}
-	o, ok := s.outcomeOf(uuid)
+	o, ok := s.settledOutcome(ctx, uuid)
 	if !ok {
 		return outcome{}, errGone
 	}
 	return o, o.err
+}
+
+// settledOutcome is outcomeOf once it is known whether the outcome stands.
+func (s *Service) settledOutcome(ctx context.Context, uuid string) (outcome, bool) {
+	o, ok := s.outcomeOf(uuid)
+	if !ok || o.settled == nil {
+		return o, ok
+	}
+	select {
+	case <-o.settled:
+	case <-ctx.Done():
+	}
+	return s.outcomeOf(uuid)
 }

@@ -50,7 +50,7 @@ func noteEnd(tx *state.Tx, name string, data *repository.Data, leaves bool) {
 	if rec == nil || data == nil && !leaves {
 		return
 	}
-	if data != nil {
+	if data != nil && rec.Generation <= data.Generation { // else somebody had the office in between, and went on
 		rec = remember(rec, data)
 	}
 	if leaves {
