@@ -49,7 +49,7 @@ func (r *renderer) nodes(list []node, scopes []any) error {
 }
 
 func (r *renderer) node(n *node, scopes []any) error {
-	if *r.parts++; *r.parts > maxParts {
+	if *r.parts += len(scopes); *r.parts > maxParts { // a name is looked for in all scopes
 		return fmt.Errorf("the template has more than %d parts to render", maxParts)
 	}
 	switch n.kind {
