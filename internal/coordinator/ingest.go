@@ -217,7 +217,7 @@ func (it *Item) take(d *ingest.Document) error {
 		case string:
 			*to = v
 		default:
-			return badMetadata(key, v, "java.lang.String")
+			return badMetadata(v, "java.lang.String")
 		}
 	}
 	for key, to := range map[string]*int64{"_version": &it.Version, "_if_seq_no": &it.IfSeqNo, "_if_primary_term": &it.IfPrimaryTerm} {
@@ -227,7 +227,7 @@ func (it *Item) take(d *ingest.Document) error {
 		}
 		n, err := json.Number(javavalue.String(v)).Int64()
 		if _, text := v.(string); err != nil || text {
-			return badMetadata(key, v, "java.lang.Number")
+			return badMetadata(v, "java.lang.Number")
 		}
 		*to = n
 	}
@@ -248,6 +248,7 @@ func (it *Item) take(d *ingest.Document) error {
 	return nil
 }
 
-func badMetadata(key string, v any, class string) error {
-	return apierr.New(http.StatusInternalServerError, "class_cast_exception", "the field [%s] of type [%s] cannot be cast to [%s]", key, javavalue.TypeName(v), class)
+func badMetadata(v any, class string) error {
+	is := javavalue.TypeName(v)
+	return apierr.New(http.StatusInternalServerError, "class_cast_exception", "class %s cannot be cast to class %s (%s and %s are in module java.base of loader 'bootstrap')", is, class, is, class)
 }

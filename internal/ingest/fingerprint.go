@@ -1,8 +1,8 @@
 package ingest
 
 import (
-	"crypto/md5"  //nolint:gosec // one of OpenSearch's methods
-	"crypto/sha1" //nolint:gosec // one of OpenSearch's methods
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha3"
 	"encoding/base64"

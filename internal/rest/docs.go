@@ -145,7 +145,9 @@ func (a *API) indexDocument(typ coordinator.OpType) Handler {
 		default:
 			return nil, apierr.IllegalArgument("opType must be 'create' or 'index', found: [%s]", op)
 		}
-		it.Pipeline = r.Param("pipeline")
+		if it.Pipeline, err = pipelineParam(r); err != nil {
+			return nil, err
+		}
 		if err := conditions(r, &it); err != nil {
 			return nil, err
 		}

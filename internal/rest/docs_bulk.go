@@ -20,7 +20,10 @@ func (a *API) bulk(r *Request) (*Response, error) {
 	}
 	r.Ignore("batch_size", "batch_interval", "batch_interval_enabled", "type")
 	def := coordinator.NewItem(coordinator.OpIndex, r.Param("index"), "")
-	def.Routing, def.Pipeline = r.Param("routing"), r.Param("pipeline")
+	def.Routing = r.Param("routing")
+	if def.Pipeline, err = pipelineParam(r); err != nil {
+		return nil, err
+	}
 	if def.RequireAlias, err = r.Bool("require_alias", false); err != nil {
 		return nil, err
 	}
@@ -216,6 +219,9 @@ func readActionField(m xcontent.Member, it *coordinator.Item, sel *sourceSelecti
 			return sel, apierr.IllegalArgument("opType must be 'create' or 'index', found: [%s]", text)
 		}
 	case "pipeline":
+		if text == "" && m.Value != nil {
+			err = errEmptyPipeline
+		}
 		it.Pipeline = text
 	default:
 		return sel, apierr.IllegalArgument("Action/metadata line [1] contains an unknown parameter [%s]", m.Key)

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"math"
 	"net/http"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -18,6 +19,27 @@ func (a *API) routeIngest(rt *Router) {
 	rt.Handle("GET|POST", "/_ingest/pipeline/_simulate", a.simulatePipeline)
 	rt.Handle("GET|POST", "/_ingest/pipeline/{id}/_simulate", a.simulatePipeline)
 	rt.Handle("GET", "/_ingest/processor/grok", a.grokPatterns)
+}
+
+var errEmptyPipeline = apierr.Validation("pipeline cannot be an empty string")
+
+// pipelineParam reads the pipeline that a write asks for.
+func pipelineParam(r *Request) (string, error) {
+	p := r.Param("pipeline")
+	if p == "" && r.Has("pipeline") {
+		return "", errEmptyPipeline
+	}
+	return p, nil
+}
+
+// checkProcessors refuses pipelines with more processors than a cluster setting allows.
+func (a *API) checkProcessors(p *ingest.Pipeline) error {
+	limit, err := a.clusterNumber("cluster.ingest.max_number_processors", math.MaxInt32)
+	if n := int64(len(p.Processors())); err == nil && n > limit {
+		err = apierr.New(http.StatusInternalServerError, "illegal_state_exception",
+			"Cannot use more than the maximum processors allowed. Number of processors being configured is [%d] which exceeds the maximum allowed configuration of [%d] processors.", n, limit)
+	}
+	return err
 }
 
 // bodyOrSource returns the body as a JSON object.
@@ -45,7 +67,11 @@ func (a *API) putPipeline(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ingest.Compile(id, raw); err != nil {
+	p, err := ingest.Compile(id, raw)
+	if err == nil {
+		err = a.checkProcessors(p)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return a.updateState(r.Context(), func(tx *state.Tx) error {

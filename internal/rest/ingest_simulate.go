@@ -35,6 +35,9 @@ func (a *API) simulatePipeline(r *Request) (*Response, error) {
 		return nil, err
 	}
 	docs, err := ingest.SimulatedDocuments(body)
+	if err == nil {
+		err = a.checkProcessors(p)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (a *API) putScript(r *Request) (*Response, error) {
 	if strings.Contains(id, "#") {
 		return nil, apierr.Validation("id cannot contain '#' for stored script")
 	}
-	limit, err := a.maxScriptBytes()
+	limit, err := a.clusterNumber("script.max_size_in_bytes", 65535)
 	if err != nil {
 		return nil, err
 	}
@@ -77,15 +77,15 @@ func (a *API) putScript(r *Request) (*Response, error) {
 	})
 }
 
-func (a *API) maxScriptBytes() (int64, error) {
+// clusterNumber reads a number out of the cluster settings or, if it is not there, this node's.
+func (a *API) clusterNumber(key string, def int64) (int64, error) {
 	set := a.view().Settings()
-	for _, s := range []string{set.Transient.GetOr("script.max_size_in_bytes", ""), set.Persistent.GetOr("script.max_size_in_bytes", ""),
-		a.Settings.GetOr("script.max_size_in_bytes", "")} {
+	for _, s := range []string{set.Transient.GetOr(key, ""), set.Persistent.GetOr(key, ""), a.Settings.GetOr(key, "")} {
 		if s != "" {
 			return json.Number(s).Int64()
 		}
 	}
-	return 65535, nil
+	return def, nil
 }
 
 // readScript reads the body of a stored script: lang, source, and options where there are any.
