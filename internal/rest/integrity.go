@@ -87,7 +87,7 @@ func (a *API) verifyIntegrity(r *Request) (*Response, error) {
 		return e.end(look, res, err)
 	}
 	// What changes the whole answer needs all of it.
-	if r.Has("filter_path") || r.Has("pretty") || r.Param("format") == "yaml" {
+	if r.wantsWhole() {
 		var b bytes.Buffer
 		if err := stream(&b); err != nil {
 			return nil, err

@@ -17,7 +17,7 @@ type Response struct {
 	Body    any    // rendered as JSON; json.RawMessage stands as it is
 	Text    string // answered as text/plain when Body is nil
 	Headers map[string]string
-	// Stream, if it is set, writes JSON as it comes about, after the status was sent: its error only ends the answer.
+	// Stream, if it is set, writes JSON as it comes about, after the status was sent: its error breaks the answer off.
 	Stream func(w io.Writer) error
 	// NoContent answers the status alone, as HEAD does.
 	NoContent bool

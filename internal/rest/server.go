@@ -259,6 +259,7 @@ func (s *Server) stream(w http.ResponseWriter, req *Request, resp *Response) {
 	w.WriteHeader(resp.Status)
 	if err := resp.Stream(flushing{w, http.NewResponseController(w)}); err != nil && req.HTTP.Context().Err() == nil {
 		s.log.Warn("an answer ended early", "path", req.HTTP.URL.Path, "error", err)
+		panic(http.ErrAbortHandler) // the connection breaks off: nobody takes what was sent for the whole
 	}
 }
 

@@ -21,20 +21,28 @@ func (a *API) snapshotStatus(r *Request) (*Response, error) {
 	if repo == "_all" {
 		repo = ""
 	}
-	var list []snapshot.Status
 	if len(snaps) == 0 {
 		if repo != "" && a.view().Repository(repo) == nil {
 			return nil, apierr.RepositoryMissing(repo)
 		}
-		list = a.Snapshots.Current(repo)
-	} else if list, err = a.Snapshots.Status(r.Context(), repo, snaps, r.List("index"), ignore); err != nil {
+		list := a.Snapshots.Current(repo)
+		return streamList(r, "snapshots", len(list), len(list), func(i int) (any, error) { return statusObject(list[i]), nil })
+	}
+	look, err := a.Snapshots.OpenStatus(r.Context(), repo, snaps, r.List("index"), ignore)
+	if err != nil {
 		return nil, err
 	}
-	out := []any{}
-	for _, s := range list {
-		out = append(out, statusObject(s))
+	weight := len(look)
+	if weight > 1 { // one has many shards
+		weight = streamFrom
 	}
-	return OK(xcontent.Obj("snapshots", out))
+	return streamList(r, "snapshots", len(look), weight, func(i int) (any, error) {
+		st, err := look[i](r.Context())
+		if err != nil {
+			return nil, err
+		}
+		return statusObject(*st), nil
+	})
 }
 
 // sums add up the numbers of shards.

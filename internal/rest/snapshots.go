@@ -405,9 +405,5 @@ func (a *API) getSnapshots(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []any{}
-	for _, e := range entries {
-		list = append(list, entryObject(e, verbose))
-	}
-	return OK(xcontent.Obj("snapshots", list))
+	return streamList(r, "snapshots", len(entries), len(entries), func(i int) (any, error) { return entryObject(entries[i], verbose), nil })
 }

@@ -89,45 +89,51 @@ func stageOf(shardState string) string {
 	return "INIT"
 }
 
-// Status returns the status of snapshots by name, in the order of the names; with indices only of these.
-func (s *Service) Status(ctx context.Context, repo string, names, indices []string, ignoreUnavailable bool) ([]Status, error) {
+// OpenStatus finds snapshots by name and returns, in the order of the names, what reads the status of each; with indices only of these.
+// Those that are being taken come first.
+func (s *Service) OpenStatus(ctx context.Context, repo string, names, indices []string, ignoreUnavailable bool) ([]func(context.Context) (*Status, error), error) {
 	o, err := s.open(repo)
 	if err != nil {
 		return nil, err
 	}
 	v := s.store.View()
-	var out []Status
+	var out []func(context.Context) (*Status, error)
+	add := func(read func(context.Context) (*Status, error)) {
+		out = append(out, func(ctx context.Context) (*Status, error) {
+			st, err := read(ctx)
+			if err == nil {
+				err = st.only(indices, ignoreUnavailable)
+			}
+			return st, err
+		})
+	}
 	asked := slices.Clone(names)
 	for _, j := range v.SnapshotJobs() {
 		if j.Repository == repo && slices.Contains(asked, j.Name) {
-			out = append(out, s.statusOfJob(v, j))
+			st := s.statusOfJob(v, j)
+			add(func(context.Context) (*Status, error) { return &st, nil })
 			asked = slices.DeleteFunc(asked, func(n string) bool { return n == j.Name })
 		}
 	}
-	if len(asked) > 0 { // what is being taken is answered without a look into the repository
-		data, err := o.root(ctx)
-		if err != nil {
-			return nil, s.describe(repo, err)
-		}
-		for _, name := range slices.Compact(asked) {
-			e, err := data.Snapshot(name)
-			if err != nil {
-				if ignoreUnavailable {
-					continue
-				}
-				return nil, apierr.SnapshotMissing(repo, name)
-			}
-			st, err := o.status(ctx, repo, data, e, indices)
-			if err != nil {
-				return nil, s.describe(repo, err)
-			}
-			out = append(out, *st)
-		}
+	if len(asked) == 0 { // what is being taken is answered without a look into the repository
+		return out, nil
 	}
-	for i := range out {
-		if err := out[i].only(indices, ignoreUnavailable); err != nil {
-			return nil, err
+	data, err := o.root(ctx)
+	if err != nil {
+		return nil, s.describe(repo, err)
+	}
+	for _, name := range slices.Compact(asked) {
+		e, err := data.Snapshot(name)
+		if err != nil {
+			if ignoreUnavailable {
+				continue
+			}
+			return nil, apierr.SnapshotMissing(repo, name)
 		}
+		add(func(ctx context.Context) (*Status, error) {
+			st, err := o.status(ctx, repo, data, e, indices)
+			return st, s.describe(repo, err)
+		})
 	}
 	return out, nil
 }

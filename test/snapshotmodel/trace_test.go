@@ -74,7 +74,11 @@ func TestTraces(t *testing.T) {
 		return err
 	}
 	status := func() error {
-		_, err := n.svc().Status(ctx, "r", []string{"b"}, nil, false)
+		look, err := n.svc().OpenStatus(ctx, "r", []string{"b"}, nil, false)
+		if err != nil {
+			return err
+		}
+		_, err = look[0](ctx)
 		return err
 	}
 	var golden strings.Builder
