@@ -94,14 +94,14 @@ func (r *Repository) notePlain(info *SnapshotInfo) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.plain) >= maxPlain {
+	if len(r.plain) >= maxRemembered {
 		clear(r.plain)
 	}
 	r.plain[info.UUID] = true
 }
 
-// maxPlain bounds what is remembered.
-const maxPlain = 1 << 16
+// maxRemembered is of how many snapshots, or of how many indices' metadata, something is remembered.
+const maxRemembered = 1 << 16
 
 // deleteFromShards writes new indices of all shards that lose a snapshot and keep another, and notes
 // what they no longer need. It returns the new generations of the indices concerned, and whether any

@@ -79,6 +79,9 @@ func (r *Repository) Finalize(ctx context.Context, base *Data, n NewSnapshot) (*
 		return nil, fmt.Errorf("finalize snapshot [%s]: %w", n.Info.SnapshotID, err)
 	}
 	r.notePlain(&n.Info)
+	for _, x := range n.Indices {
+		r.noteShards(x.Index, next.Identifiers[x.Metadata.Identifier()], x.Metadata.Shards())
+	}
 	res := &Result{Data: done, Warnings: warnings}
 	r.dropOldShardIndices(context.WithoutCancel(ctx), base, n.Indices, res)
 	return res, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,7 @@ import (
 var (
 	multiplyDir   = flag.String("multiply", "", "a repository on a file system whose newest snapshot TestMultiply copies in place (bench/scale)")
 	multiplyTimes = flag.Int("times", 100, "how many copies TestMultiply makes")
+	multiplyIndex = flag.Int("indices", 0, "how many copies of the first index TestMultiply puts into all snapshots after that")
 )
 
 // multiply makes copies of the newest snapshot under other names, as if nothing had changed while they were taken, and
@@ -130,11 +132,106 @@ func multiplyShard(t testing.TB, r *Repository, index IndexID, shard int, from s
 	return to, s.c.DeleteBatch(t.Context(), []string{shardIndexName(from)})
 }
 
+// multiplyIndices copies the first index under other names, into all snapshots that have it, and swings the root once.
+func multiplyIndices(t testing.TB, r *Repository, copies int) *Data {
+	t.Helper()
+	d := load(t, r)
+	src := d.Indices[0]
+	from, _, err := r.indexContainer(src.IndexID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := &Data{Generation: d.Generation, Identifiers: maps.Clone(d.Identifiers), Indices: slices.Clone(d.Indices), Snapshots: slices.Clone(d.Snapshots)}
+	for i, s := range next.Snapshots {
+		next.Snapshots[i].IndexMetadata = maps.Clone(s.IndexMetadata)
+	}
+	known, last := d.byUUIDs(), d.byUUIDs()[src.Snapshots[len(src.Snapshots)-1]]
+	var g errgroup.Group
+	g.SetLimit(16)
+	var names []string
+	for n := range copies {
+		one := src
+		one.Name, one.ID = fmt.Sprintf("%s-copy-%04d", src.Name, n), NewUUID()
+		next.Indices, names = append(next.Indices, one), append(names, one.Name)
+		to, _, err := r.indexContainer(one.IndexID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range d.Snapshots {
+			if was, ok := s.IndexMetadata[src.ID]; ok {
+				identifier := fmt.Sprintf("%s-copy-%04d", was, n)
+				next.Snapshots[i].IndexMetadata[one.ID], next.Identifiers[identifier] = identifier, d.Identifiers[was]
+			}
+		}
+		needed := neededMetadata(next, one, next.byUUIDs())
+		g.Go(func() error {
+			m, err := r.IndexMetadata(t.Context(), d, last.SnapshotID, src.Name)
+			if err != nil {
+				return err
+			}
+			m.Name = one.Name
+			for name := range needed {
+				if err := r.writeFrame(t.Context(), to, name, codecIndexMetadata, m.tree()); err != nil {
+					return err
+				}
+			}
+			for shard := range src.Generations {
+				if err := copyBlobs(t, from, to, strconv.Itoa(shard)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for _, uuid := range src.Snapshots {
+		g.Go(func() error {
+			info, err := r.SnapshotInfo(t.Context(), known[uuid].SnapshotID)
+			if err != nil {
+				return err
+			}
+			info.Indices = append(info.Indices, names...)
+			slices.Sort(info.Indices)
+			info.TotalShards += copies * len(src.Generations)
+			info.SuccessfulShards = info.TotalShards
+			return r.writeFrame(t.Context(), r.root, snapName(uuid), codecSnapshot, info.tree())
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	done, warnings, err := r.swing(t.Context(), d.Generation, next, true)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	return done
+}
+
+func copyBlobs(t testing.TB, from, to blob.Container, folder string) error {
+	src, err := from.Container(folder)
+	if err != nil {
+		return err
+	}
+	dst, err := to.Container(folder)
+	if err != nil {
+		return err
+	}
+	return src.List(t.Context(), "", func(i blob.Info) error {
+		b, err := blob.ReadAll(t.Context(), src, i.Name, 1<<30)
+		if err != nil {
+			return err
+		}
+		return putBytes(t.Context(), dst, i.Name, b, blob.PutOptions{})
+	})
+}
+
 // TestMultiply proves that what multiply makes is a sound repository, on a small one, or makes one for bench/scale.
 func TestMultiply(t *testing.T) {
 	if *multiplyDir != "" {
 		d := multiply(t, openDir(t, *multiplyDir, Options{}), *multiplyTimes)
-		t.Logf("%d snapshots, generation %d", len(d.Snapshots), d.Generation)
+		if *multiplyIndex > 0 {
+			d = multiplyIndices(t, openDir(t, *multiplyDir, Options{}), *multiplyIndex)
+		}
+		t.Logf("%d snapshots of %d indices, generation %d", len(d.Snapshots), len(d.Indices), d.Generation)
 		return
 	}
 	store := mem.New()
@@ -151,6 +248,9 @@ func TestMultiply(t *testing.T) {
 	if d := load(t, r); len(d.Snapshots) != before+20 {
 		t.Fatalf("%d snapshots, not %d", len(d.Snapshots), before+20)
 	}
+	verifyClean(t, r)
+	exact(t, store, r)
+	multiplyIndices(t, r, 7)
 	verifyClean(t, r)
 	exact(t, store, r)
 	if _, err := r.Delete(bg, load(t, r), []SnapshotID{load(t, r).Snapshots[5].SnapshotID}); err != nil {

@@ -60,6 +60,7 @@ type Repository struct {
 	lastSum  [sha256.Size]byte
 
 	plain  map[string]bool // UUIDs of snapshots that are known not to be shallow
+	counts map[string]int  // numbers of shards by the index's id and that of its metadata's blob
 	shards shardCache
 }
 
@@ -78,7 +79,7 @@ func Open(_ context.Context, store blob.Container, opts Options) (*Repository, e
 	if err != nil {
 		return nil, fmt.Errorf("open repository in %s: %w", store, err)
 	}
-	return &Repository{store: store, root: root, opts: opts, paths: map[string][]string{}, plain: map[string]bool{}}, nil
+	return &Repository{store: store, root: root, opts: opts, paths: map[string][]string{}, plain: map[string]bool{}, counts: map[string]int{}}, nil
 }
 
 func (r *Repository) abandoned() {
@@ -308,5 +309,39 @@ func (r *Repository) IndexMetadata(ctx context.Context, d *Data, id SnapshotID, 
 	if err != nil {
 		return nil, fmt.Errorf("metadata of index [%s] in snapshot [%s]: %w", index, id, err)
 	}
+	r.noteShards(i.IndexID, name, m.Shards())
 	return m, nil
+}
+
+// ShardCount returns how many shards an index has in a snapshot. It reads the index's metadata, unless this process saw that blob before.
+func (r *Repository) ShardCount(ctx context.Context, d *Data, id SnapshotID, index string) (int, error) {
+	i, err := d.IndexIn(id, index)
+	if err != nil {
+		return 0, err
+	}
+	if s, ok := d.byUUID(id.UUID); ok {
+		if name, err := d.metadataBlob(s, i.IndexID); err == nil {
+			r.mu.Lock()
+			n, known := r.counts[i.ID+"/"+name]
+			r.mu.Unlock()
+			if known {
+				return n, nil
+			}
+		}
+	}
+	m, err := r.IndexMetadata(ctx, d, id, index)
+	if err != nil {
+		return 0, err
+	}
+	return m.Shards(), nil
+}
+
+// noteShards remembers what a metadata blob says, which never changes.
+func (r *Repository) noteShards(i IndexID, blob string, shards int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.counts) >= maxRemembered {
+		clear(r.counts)
+	}
+	r.counts[i.ID+"/"+blob] = shards
 }

@@ -67,13 +67,13 @@ func (s *Service) Cleanup(ctx context.Context, name string, deep bool) (*reposit
 
 // cleanUpNow returns too whether it looked into the folders of shards.
 func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened, deep bool) (*repository.CleanupReport, bool, error) {
-	data, _, err := s.settle(ctx, name, o)
-	if err != nil {
-		return nil, false, err
-	}
-	rec := s.store.View().Repository(name) // as settle left it
-	deep = s.takeAbandoned(name) || deep || rec == nil || rec.Untidy
-	report, err := o.repo.Cleanup(s.deleting(ctx), data, repository.CleanupOptions{RootOnly: !deep})
+	var report *repository.CleanupReport
+	err := s.onRoot(ctx, name, o, func(data *repository.Data, _ int64) (err error) {
+		rec := s.store.View().Repository(name) // as settle left it
+		deep = s.takeAbandoned(name) || deep || rec == nil || rec.Untidy
+		report, err = o.repo.Cleanup(s.deleting(ctx), data, repository.CleanupOptions{RootOnly: !deep})
+		return err
+	})
 	return report, deep, err
 }
 

@@ -202,12 +202,12 @@ func (o *opened) indexStatus(ctx context.Context, data *repository.Data, id repo
 	if shards, ok := o.shards.get(key); ok {
 		return shards, nil
 	}
-	meta, err := o.repo.IndexMetadata(ctx, data, id, ix.Name)
+	count, err := o.repo.ShardCount(ctx, data, id, ix.Name)
 	if err != nil {
 		return nil, err
 	}
 	shards := map[int]ShardStatus{}
-	for n := range meta.Shards() {
+	for n := range count {
 		if f, ok := failed[n]; ok {
 			shards[n] = ShardStatus{Stage: "FAILURE", Node: f.NodeID, Reason: f.Reason}
 			continue
