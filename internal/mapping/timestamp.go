@@ -75,11 +75,6 @@ func (s streamTimestamp) check(doc *lucene.Document) error {
 	return nil
 }
 
-// StreamTimestamp returns the name of the field that holds the time of each document of a data stream's index.
-func (m *Mapping) StreamTimestamp() (field string, enabled bool) {
-	return m.metadata.timestamp.name(), m.metadata.timestamp.enabled
-}
-
 // conflicts names what an update of a mapping must not change.
 func (s streamTimestamp) conflicts(update streamTimestamp) []string {
 	var out []string

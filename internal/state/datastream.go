@@ -60,11 +60,3 @@ func (v *View) DataStream(name string) *DataStream { return get[DataStream](v, n
 
 // DataStreams returns all data streams in the order of their names.
 func (v *View) DataStreams() []*DataStream { return list[DataStream](v) }
-
-// StreamOf returns the data stream that an index is behind, or nil.
-func (v *View) StreamOf(index string) *DataStream {
-	if name := v.Names().StreamOf(index); name != "" {
-		return v.DataStream(name)
-	}
-	return nil
-}
