@@ -178,3 +178,40 @@ func handOver(t *testing.T, theirs, ours string) {
 	write(theirs, "metrics-x")
 	expect(theirs, "metrics-x", append(all, ".ds-metrics-x-000004"), 4, 6)
 }
+
+// TestDataStreamsOfOthers restores data streams that other versions wrote.
+func TestDataStreamsOfOthers(t *testing.T) {
+	if os.Getenv("VARVE_LONG") == "" {
+		t.Skip("set VARVE_LONG=1: it starts a node of each version")
+	}
+	for _, version := range []string{"1.3", "3"} {
+		t.Run(version, func(t *testing.T) {
+			repos := t.TempDir()
+			theirs := oracletest.Node(t, "opensearch", version, repos)
+			ours := servertest.Start(t, t.TempDir(), repos).URL
+			send := func(url string, lines ...string) (out string) {
+				t.Helper()
+				for _, line := range lines {
+					var code int
+					if code, out = askLine(t, url, "there", line); code/100 != 2 {
+						t.Fatalf("%s: %d %s", line, code, out)
+					}
+				}
+				return out
+			}
+			const register = `PUT /_snapshot/r {"type":"fs","settings":{"location":"SIDE"}}`
+			send(theirs, register, `PUT /_index_template/m {"index_patterns":["m-*"],"data_stream":{},"template":{"settings":{"number_of_replicas":0}}}`,
+				`POST /m-x/_doc {"@timestamp":1}`, `POST /m-x/_rollover`, `POST /m-x/_doc {"@timestamp":2}`, `PUT /_snapshot/r/s?wait_for_completion=true {"indices":"m-x"}`)
+			send(ours, register, `POST /_snapshot/r/s/_restore?wait_for_completion=true {"include_global_state":true}`, `POST /m-x/_rollover`, `POST /m-x/_doc?refresh=true {"@timestamp":3}`)
+			if out := send(ours, `GET /_data_stream?filter_path=data_streams.generation,data_streams.template`); out != `{"data_streams":[{"generation":3,"template":"m"}]}` {
+				t.Error(out)
+			}
+			if out := send(ours, `GET /m-x/_count?filter_path=count`); out != `{"count":3}` {
+				t.Error(out)
+			}
+			if out := send(ours, `GET /.ds-m-x-000001/_mapping`); !strings.Contains(out, `"_data_stream_timestamp":{"enabled":true}`) {
+				t.Error(out)
+			}
+		})
+	}
+}
