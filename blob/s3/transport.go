@@ -115,7 +115,8 @@ func (d *doer) Do(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := d.http.Do(req)
 	a := blob.Attempt{Kind: awsmiddleware.GetOperationName(req.Context()), BytesOut: req.ContentLength, Time: time.Since(start), Failed: err != nil}
-	if info := req.Header.Get("Amz-Sdk-Request"); info != "" && !strings.HasPrefix(info, "attempt=1;") {
+	// "attempt=2; max=3", without the most where there is no bound.
+	if attempt, _, _ := strings.Cut(req.Header.Get("Amz-Sdk-Request"), ";"); attempt != "" && attempt != "attempt=1" {
 		a.Retry = true
 	}
 	if resp == nil {
