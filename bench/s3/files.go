@@ -59,8 +59,8 @@ func (b *bench) files(ctx context.Context, set string, names []string) error {
 	return nil
 }
 
-// folders is in how many folders the files of a set lie: in a single one, making files would be what is measured.
-const folders = 50
+// inFolder is how many files of a set lie in one folder: with very many, making files would be what is measured, and with few, listing folders.
+const inFolder = 100
 
 // makeFiles fills a folder with files of random bytes, which are then in the page cache.
 func makeFiles(dir string, count, size int) error {
@@ -69,7 +69,7 @@ func makeFiles(dir string, count, size int) error {
 		if _, err := io.ReadFull(rand.Reader, buf); err != nil {
 			return err
 		}
-		sub := filepath.Join(dir, fmt.Sprintf("%02d", i%folders))
+		sub := filepath.Join(dir, fmt.Sprintf("%02d", i/inFolder))
 		if err := os.MkdirAll(sub, 0o755); err != nil {
 			return err
 		}
