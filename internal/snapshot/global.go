@@ -120,7 +120,8 @@ var ownGlobal = map[string]bool{"version": true, "cluster_uuid": true, "cluster_
 	"hashes_of_consistent_settings": true, "transient_settings": true, "templates": true, "index_template": true, "component_template": true, "stored_scripts": true, "ingest": true,
 	"index-graveyard": true, "repositories": true, "data_stream": true, "indices": true}
 
-// restoreGlobal puts a snapshot's global metadata into the state: settings and named things replace those of the same name.
+// restoreGlobal puts a snapshot's global metadata into the state: settings and named things replace those of the same name; where the
+// snapshot has pipelines or scripts, those that it does not have go.
 func restoreGlobal(tx *state.Tx, g *smile.Object) error {
 	object := func(o *smile.Object, key string) *smile.Object {
 		v, _ := o.Get(key)
@@ -171,6 +172,11 @@ func restoreGlobal(tx *state.Tx, g *smile.Object) error {
 		}
 	}
 	if sc := object(g, "stored_scripts"); sc != nil {
+		for _, old := range tx.Scripts() { // all scripts together are one part of the metadata, which is replaced as a whole
+			if _, stays := sc.Get(old.Name); !stays {
+				tx.Delete(old)
+			}
+		}
 		for _, m := range sc.Members {
 			st, err := stored(m.Name, m.Value)
 			if err != nil {
@@ -199,6 +205,7 @@ func restoreGlobal(tx *state.Tx, g *smile.Object) error {
 func restorePipelines(tx *state.Tx, ingest *smile.Object) error {
 	v, _ := ingest.Get("pipeline")
 	list, _ := v.([]any)
+	stays := map[string]bool{}
 	for _, e := range list {
 		o, _ := e.(*smile.Object)
 		id, _ := o.Get("id")
@@ -212,6 +219,15 @@ func restorePipelines(tx *state.Tx, ingest *smile.Object) error {
 			return err
 		}
 		tx.Put(&state.Pipeline{Stored: state.Stored{Name: name, Body: raw}})
+		stays[name] = true
+	}
+	if ingest == nil {
+		return nil
+	}
+	for _, old := range tx.Pipelines() { // as with scripts
+		if !stays[old.Name] {
+			tx.Delete(old)
+		}
 	}
 	return nil
 }

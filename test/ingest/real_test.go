@@ -193,6 +193,8 @@ func (p pair) snapshots(t *testing.T) {
 	real("PUT", "/snapped-scripted", `{"settings":{"index.default_pipeline":"scripted"}}`)
 	real("PUT", "/_snapshot/r/one?wait_for_completion=true", `{"indices":"snapped*","include_global_state":true}`)
 
+	ours("PUT", "/_ingest/pipeline/gone", `{"processors":[]}`) // what the snapshot does not have goes
+	ours("PUT", "/_scripts/gone", `{"script":{"lang":"painless","source":"1"}}`)
 	ours("POST", "/_snapshot/r/one/_restore?wait_for_completion=true", `{"include_global_state":true}`)
 	p.alike(t)
 	status, answer := call(t, p.ours, "PUT", "/snapped-scripted/_doc/1", `{"a":1}`)
@@ -213,6 +215,8 @@ func (p pair) snapshots(t *testing.T) {
 	real("DELETE", "/snapped", "")
 	real("DELETE", "/_ingest/pipeline/*", "")
 	real("DELETE", "/_scripts/find", "")
+	real("PUT", "/_ingest/pipeline/gone", `{"processors":[]}`)
+	real("PUT", "/_scripts/gone", `{"script":{"lang":"painless","source":"1"}}`)
 	real("POST", "/_snapshot/r/two/_restore?wait_for_completion=true", `{"include_global_state":true}`)
 	p.alike(t)
 	real("PUT", "/snapped-scripted/_doc/1?pipeline=scripted", `{"a":1}`) // it is whole enough to run there
@@ -221,7 +225,7 @@ func (p pair) snapshots(t *testing.T) {
 // alike compares pipelines and scripts, and what they make of documents.
 func (p pair) alike(t *testing.T) {
 	t.Helper()
-	for _, path := range []string{"/_ingest/pipeline", "/_scripts/calc", "/_scripts/find", "/snapped/_settings/index.default_pipeline", "/snapped/_doc/0"} {
+	for _, path := range []string{"/_ingest/pipeline", "/_scripts/calc", "/_scripts/find", "/_scripts/gone", "/snapped/_settings/index.default_pipeline", "/snapped/_doc/0"} {
 		wantStatus, want := call(t, p.real, "GET", path, "")
 		status, got := call(t, p.ours, "GET", path, "")
 		if status != wantStatus || text(got) != text(want) {
