@@ -159,7 +159,11 @@ func (s *Service) begin(ctx context.Context, repo string, ready map[string]bool)
 
 // beginPart fills in what a part needs to start.
 func (s *Service) beginPart(v *state.View, job *state.SnapshotJob, p *state.SnapshotShard, data *repository.Data, jobs []*state.SnapshotJob, l lane) {
-	id := resolveIndex(data, jobs, p.Index)
+	pathType := 0
+	if rec := v.Repository(job.Repository); rec != nil {
+		pathType, _ = pathTypeOf(rec.Settings) // it was checked when the repository was opened
+	}
+	id := resolveIndex(data, jobs, p.Index, pathType)
 	for i := range job.Indices {
 		if job.Indices[i].Name == p.Index {
 			job.Indices[i].ID, job.Indices[i].PathType = id.ID, id.ShardPathType

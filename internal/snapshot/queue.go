@@ -142,7 +142,7 @@ func basesOf(data *repository.Data, index string, shard int, l lane) []string {
 }
 
 // resolveIndex returns the id of an index in the repository: the root's, that of a job in progress, or a new one.
-func resolveIndex(data *repository.Data, jobs []*state.SnapshotJob, name string) repository.IndexID {
+func resolveIndex(data *repository.Data, jobs []*state.SnapshotJob, name string, pathType int) repository.IndexID {
 	if e, ok := data.Index(name); ok {
 		return e.IndexID
 	}
@@ -153,5 +153,5 @@ func resolveIndex(data *repository.Data, jobs []*state.SnapshotJob, name string)
 			}
 		}
 	}
-	return data.ResolveIndex(name, 0)
+	return data.ResolveIndex(name, pathType)
 }

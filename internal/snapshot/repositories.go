@@ -236,11 +236,16 @@ func (s *Service) open(name string) (*opened, error) {
 const reserve = 1 << 20
 
 func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
-	c, err := s.openStore(rec)
+	pathType, err := pathTypeOf(rec.Settings)
+	if err != nil {
+		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
+	}
+	c, base, err := s.openPlace(rec)
 	if err != nil {
 		return nil, err
 	}
-	opts := repository.Options{Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments, RemoteLocks: s.remoteLocks,
+	opts := repository.Options{BasePath: base, ShardPathType: pathType, ShardPathPrefix: s.cfg.Settings.GetOr("cluster.snapshot.shard.path.prefix", ""),
+		Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments, RemoteLocks: s.remoteLocks,
 		Abandoned: func() { s.trafficOf(rec.Name).abandoned.Store(true) }}
 	if s.cfg.RemoteStore != nil {
 		opts.RemoteStore = s.cfg.RemoteStore
@@ -260,11 +265,31 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 		c = blob.ReadOnly(c)
 	}
 	r, err := repository.Open(s.ctx, c, opts)
+	if err == nil {
+		c, err = c.Container(base)
+	}
 	if err != nil {
 		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
 	}
 	bucket := sync.OnceValues(func() (blob.Container, error) { return s.openBucket(rec) })
 	return &opened{loading: make(chan struct{}, 1), record: rec, store: c, bucket: bucket, repo: r, infos: newCache[*repository.SnapshotInfo](cacheBytes), shards: newCache[map[int]ShardStatus](cacheBytes)}, nil
+}
+
+// openPlace opens what a repository's base_path is relative to, because shards with hashed prefixes lie beside it, and returns the two.
+func (s *Service) openPlace(rec *state.Repository) (blob.Container, string, error) {
+	base := ""
+	if s.cfg.OpenStore == nil && rec.Type != "url" {
+		var err error
+		if base, err = (blob.Settings{"base_path": rec.Settings.GetOr("base_path", "")}).BasePath(); err != nil {
+			return nil, "", repositoryError(rec.Name, "failed to create repository").Because(err)
+		}
+	}
+	if base == "" {
+		c, err := s.openStore(rec)
+		return c, "", err
+	}
+	c, err := s.openAbove(rec)
+	return c, base, err
 }
 
 // openStore opens where a repository's blobs are.

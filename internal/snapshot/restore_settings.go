@@ -148,6 +148,15 @@ func matchesNode(n *state.Node, attr, value string) bool {
 // remoteStore is the store type of indices that stay in their repository.
 const remoteStore = "remote_snapshot"
 
+// pathTypeOf reads the setting shard_path_type of a repository: where the shards of indices lie that are new in it.
+func pathTypeOf(cfg settings.Settings) (int, error) {
+	text := cfg.GetOr("shard_path_type", pathTypes[0])
+	if n := slices.Index(pathTypes, strings.ToUpper(text)); n >= 0 {
+		return n, nil
+	}
+	return 0, apierr.IllegalArgument("Could not parse PathType for [%s]", text)
+}
+
 var pathTypes = []string{"FIXED", "HASHED_PREFIX", "HASHED_INFIX"}
 
 // stayRemote notes in an index's settings where its files are.

@@ -162,6 +162,9 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 	if err != nil {
 		return "", none, err
 	}
+	if err := s.preparePaths(ctx, job.Repository, p, base); err != nil {
+		return "", none, err
+	}
 	known, base, err := rs.KnownIndex(ctx, base)
 	if err != nil {
 		return "", none, s.describe(job.Repository, err)
@@ -209,6 +212,21 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 		run.progress.Reset()
 		up.Known, n.Replace = known.With(n.Files).Without(unseen), true
 	}
+}
+
+// preparePaths records, before the first file is sent, where the shards lie of an index that is new in the repository and has hashed
+// paths: otherwise nobody would find what is sent if this process died.
+func (s *Service) preparePaths(ctx context.Context, repo string, p *state.SnapshotShard, base string) error {
+	ix := s.store.View().IndexByUUID(p.IndexUUID)
+	if p.PathType == 0 || base != repository.NewGeneration || ix == nil {
+		return nil
+	}
+	o, err := s.open(repo)
+	if err != nil {
+		return err
+	}
+	id := repository.IndexID{Name: p.Index, ID: p.IndexID, ShardPathType: p.PathType}
+	return s.describe(repo, o.repo.PrepareIndex(ctx, &repository.Data{}, id, ix.NumberOfShards))
 }
 
 // incremental counts the files that the repository did not have, and their bytes.
