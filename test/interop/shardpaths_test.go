@@ -13,8 +13,7 @@ import (
 	"github.com/varve-search/varve/internal/servertest"
 )
 
-// TestShardPathTypes takes snapshots into repositories with each type of shard paths, in turns with a real node, with and without a
-// base path: shards lie where the real node puts its own, both restore what the other took, and nothing is left after a clean-up.
+// TestShardPathTypes takes snapshots into repositories with hashed shard paths below a base path, in turns with a real node: shards lie where the real node puts its own, both restore what the other took, and nothing is left after a clean-up.
 func TestShardPathTypes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a real node")
@@ -38,8 +37,6 @@ func TestShardPathTypes(t *testing.T) {
 	}
 	const hash = `[A-Za-z0-9_-][01]{14}/`
 	for _, c := range []struct{ typ, base, shards string }{
-		{"fixed", "", `^indices/[^/]+/\d$`},
-		{"hashed_prefix", "", `^` + hash + `indices/[^/]+/\d$`},
 		{"HASHED_PREFIX", "x/y", `^` + hash + `x/y/indices/[^/]+/\d$`},
 		{"hashed_infix", "x/y", `^x/y/` + hash + `indices/[^/]+/\d$`},
 	} {
