@@ -40,7 +40,7 @@ func check(t testing.TB, err error) {
 // startEtcd starts an etcd and returns where it listens.
 func startEtcd(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "vh") // short: a socket's path is
+	dir, err := os.MkdirTemp("", "vh") //nolint:usetesting // short: a socket's path has to be
 	check(t, err)
 	host, err := state.Open(bg, state.Config{ClusterName: "handover", Dir: dir, NodeID: "host"})
 	check(t, err)
