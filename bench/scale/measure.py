@@ -4,6 +4,7 @@
   measure.py compare URL PID LOCATION PEER_URL PEER_PID PEER_LOCATION INDICES SHARDS
 """
 import json
+import os
 import sys
 import time
 import urllib.request
@@ -23,6 +24,11 @@ class Side:
         for line in open("/proc/%s/status" % self.pid):
             if line.startswith(key + ":"):
                 return int(line.split()[1]) / 1024
+
+    def cpu(self):
+        """Seconds that the process has computed for: what the load of the machine falsifies least."""
+        fields = open("/proc/%s/stat" % self.pid).read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def fill(self, indices, shards):
         for i in range(indices):
@@ -63,21 +69,22 @@ def compare(ours, peer, indices, shards):
         ("delete %d" % len(hundred.split(",")), "DELETE", "/_snapshot/scale/" + hundred, None),
         ("clean up", "POST", "/_snapshot/scale/_cleanup", None),
     ]
-    print("| what | varve, s | opensearch, s | time, ratio to opensearch |\n|---|---:|---:|---:|")
+    print("| what | varve, s | opensearch, s | time, ratio to opensearch | varve, CPU s | opensearch, CPU s |\n|---|---:|---:|---:|---:|---:|")
     for what, method, path, body in steps:
-        took, counts = [], []
+        took, counts, cpu = [], [], []
         for s in (ours, peer):
-            start = time.time()
+            start, computed = time.time(), s.cpu()
             answer = s.call(method, path, body)
             took.append(time.time() - start)
+            cpu.append(s.cpu() - computed)
             counts.append(len(answer.get("snapshots", [])))
             if "snapshot" in answer:
                 assert answer["snapshot"]["state"] == "SUCCESS", answer
         assert counts[0] == counts[1], (what, counts)
-        print("| %s | %.3f | %.3f | %.2f |" % (what, took[0], took[1], took[0] / took[1]), flush=True)
+        print("| %s | %.3f | %.3f | %.2f | %.2f | %.2f |" % (what, took[0], took[1], took[0] / took[1], cpu[0], cpu[1]), flush=True)
     for key, what in (("RssAnon", "anonymous memory at the end, MB"), ("VmHWM", "peak of resident memory, MB")):
         a, b = ours.memory(key), peer.memory(key)
-        print("| %s | %.0f | %.0f | %.2f |" % (what, a, b, a / b))
+        print("| %s | %.0f | %.0f | %.2f | | |" % (what, a, b, a / b))
 
 
 if sys.argv[1] == "prepare":
