@@ -41,8 +41,9 @@ func newCounter(t *testing.T, endpoint string) *counter {
 		t.Fatal(err)
 	}
 	c := &counter{seen: map[string]int{}}
-	proxy := &httputil.ReverseProxy{Director: func(r *http.Request) { // the host stays the one that was signed
-		r.URL.Scheme, r.URL.Host = to.Scheme, to.Host
+	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		p.Out.URL.Scheme, p.Out.URL.Host = to.Scheme, to.Host
+		p.Out.Host = p.In.Host // the one that was signed
 	}}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()
