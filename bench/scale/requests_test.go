@@ -21,10 +21,9 @@ import (
 )
 
 var (
-	countRequests = flag.Bool("requests", false, "TestRequests prints which requests a real node and we send to a bucket")
-	snapshots     = flag.Int("snapshots", 25, "how many snapshots each program takes before it is counted")
-	indices       = flag.Int("indices", 20, "how many indices")
-	shards        = flag.Int("shards", 5, "shards of each index")
+	snapshots = flag.Int("snapshots", 25, "how many snapshots each program takes before it is counted")
+	indices   = flag.Int("indices", 20, "how many indices")
+	shards    = flag.Int("shards", 5, "shards of each index")
 )
 
 // counter is a proxy in front of a store that counts requests by their kind.
@@ -34,7 +33,7 @@ type counter struct {
 	seen map[string]int
 }
 
-func newCounter(t *testing.T, endpoint string) *counter {
+func newCounter(t testing.TB, endpoint string) *counter {
 	t.Helper()
 	to, err := url.Parse(endpoint)
 	if err != nil {
@@ -83,11 +82,8 @@ func (c *counter) take() (string, int) {
 	return strings.Join(parts, ", "), sum
 }
 
-// TestRequests lets a real OpenSearch 3.8 with its S3 plugin and us do the same, each with a repository of its own.
-func TestRequests(t *testing.T) {
-	if !*countRequests {
-		t.Skip("only with -requests")
-	}
+// BenchmarkRequests lets a real OpenSearch 3.8 with its S3 plugin and us do the same, each with a repository of its own.
+func BenchmarkRequests(t *testing.B) {
 	srv := oracletest.S3Server(t, "minio")
 	srv.MakeBucket(t, "scale")
 	proxies := []*counter{newCounter(t, srv.Endpoint), newCounter(t, srv.Endpoint)}
