@@ -66,6 +66,9 @@ func restoreOutcome(v *state.View, job *state.Restore) (failures []ShardFailure,
 			fail(part.Reason)
 		case p == nil: // that cancels its restore
 			fail("index was deleted")
+		case p.Recovery != nil && p.Recovery.Type == state.RecoverExistingStore:
+			// It was started, and its node left since: it comes back with that node. To bring it from the snapshot
+			// again would undo what was written to it.
 		case cluster.GivenUp(p):
 			fail(p.Unassigned.Details)
 		case p.State != state.ShardStarted:

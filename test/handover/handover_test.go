@@ -357,7 +357,12 @@ func (r *round) restored() {
 	if _, err := r.b.store.WaitFor(ctx, func(v *state.View) bool {
 		for n := range shards {
 			p := v.Shard(ix.UUID, n).Primary()
-			if p == nil || p.State != state.ShardStarted || v.Node(p.Node) == nil {
+			if p == nil {
+				return false
+			}
+			// One that was started before its node left comes back with it.
+			waits := p.Unassigned != nil && p.Recovery != nil && p.Recovery.Type == state.RecoverExistingStore && v.Node(p.Unassigned.Details) == nil
+			if !waits && (p.State != state.ShardStarted || v.Node(p.Node) == nil) {
 				return false
 			}
 		}
