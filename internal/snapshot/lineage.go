@@ -146,8 +146,8 @@ func (s *Service) unmoved(ctx context.Context, name string, o *opened) (*reposit
 	return data, rec.Epoch, d.none()
 }
 
-// onRoot does what changes the root: on the one that this cluster wrote last, or, where there turns out to be a newer one before
-// anything is changed, on that.
+// onRoot does what changes the root: on the one that this cluster wrote last, or, where there turns out to be a newer one of this cluster
+// before anything is changed, on that.
 func (s *Service) onRoot(ctx context.Context, name string, o *opened, do func(data *repository.Data, epoch int64) error) error {
 	if data, epoch, ok := s.unmoved(ctx, name, o); ok {
 		err := do(data, epoch)
@@ -160,7 +160,19 @@ func (s *Service) onRoot(ctx context.Context, name string, o *opened, do func(da
 	if err != nil {
 		return err
 	}
-	return do(data, epoch)
+	for {
+		failed := do(data, epoch)
+		var newer *repository.ConcurrentModificationError
+		if !errors.As(failed, &newer) {
+			return failed
+		}
+		// It may have been a manager of this cluster before this one, which did not know yet that it is none: settle raises the epoch
+		// if it was somebody else, who won.
+		before, at := epoch, data.Generation
+		if data, epoch, err = s.settle(ctx, name, o); err != nil || epoch != before || data.Generation <= at {
+			return failed
+		}
+	}
 }
 
 // settled is settle for the begin of work whose end settles: a root that was looked for just now, and that is ours, is taken as it is.

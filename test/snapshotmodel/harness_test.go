@@ -174,6 +174,20 @@ func (n *node) read(index string, sh int) (docs, error) {
 type history struct {
 	mu     sync.Mutex
 	states []docs
+	acked  int // the newest state whose write was acknowledged: a snapshot that begins has it
+}
+
+// written says that the write of the newest state was acknowledged.
+func (h *history) written() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.acked = len(h.states) - 1
+}
+
+func (h *history) acknowledged() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.acked
 }
 
 func (h *history) add(d docs) {

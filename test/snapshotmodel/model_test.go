@@ -102,6 +102,7 @@ func (m *model) mutate() {
 		// A snapshot may see the write before it is noted, so it is noted before.
 		m.history[p].add(d)
 		check(m.t, m.n.write(p.index, p.shard, id, value))
+		m.history[p].written()
 	}
 }
 
@@ -138,7 +139,7 @@ func (m *model) create() {
 		k := &taken{name: name, spans: map[place]span{}}
 		for _, ix := range req.Indices {
 			for _, p := range m.places(ix) {
-				k.spans[p] = span{from: m.history[p].now(), to: -1}
+				k.spans[p] = span{from: m.history[p].acknowledged(), to: -1}
 			}
 		}
 		uuid, err := s.Create(ctx, req)
