@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,7 +36,7 @@ type CleanupReport struct {
 	Stale []Stale
 	// Kept are things that Cleanup did not dare to judge, with the reason.
 	Kept []error
-	// noLatest says that there is no index.latest.
+	// noLatest says that index.latest is not there, or does not name the newest root.
 	noLatest bool
 	// rewrites are indices of shards that list snapshots which the root does not have.
 	rewrites []rewrite
@@ -180,6 +181,13 @@ func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts Cleanup
 	}
 	if latest != base.Generation {
 		return r.modified(ctx, base.Generation, latest)
+	}
+	if base.Generation != NoGeneration && !report.noLatest { // a write of it may have come late, or not at all
+		b, err := blob.ReadAll(ctx, r.root, "index.latest", 1<<10)
+		if err != nil && blob.KindOf(err) != blob.KindNotFound {
+			return fmt.Errorf("read index.latest: %w", err)
+		}
+		report.noLatest = len(b) != 8 || int64(binary.BigEndian.Uint64(b)) != base.Generation
 	}
 	d.add(r.root, r.opts.BasePath, out, false)
 	return addTemp(ctx, r.root, r.opts.BasePath, opts, d)
