@@ -215,6 +215,7 @@ func (r *Repository) writeSnapshotMetadata(ctx context.Context, base *Data, n *N
 // nothing was ever built on them but what is in the root now.
 func (r *Repository) dropOldShardIndices(ctx context.Context, base *Data, indices []FinalizeIndex, res *Result) {
 	var dropped []blob.Info
+	before := len(res.Warnings)
 	known := make(map[string]IndexEntry, len(base.Indices))
 	for _, i := range base.Indices {
 		known[i.ID] = i
@@ -247,4 +248,7 @@ func (r *Repository) dropOldShardIndices(ctx context.Context, base *Data, indice
 		}
 	}
 	r.deleteAll(ctx, []doomedBlobs{{infos: dropped}}, nil, res)
+	if len(res.Warnings) > before {
+		r.abandoned()
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -214,6 +215,35 @@ func TestFullStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := b.other.Verify(ctx, repository.VerifyOptions{Deep: true}, func(f repository.Finding) { t.Errorf("left behind: %s", f) })
+	check(t, err)
+}
+
+// TestOldIndicesStay finishes a snapshot whose store refuses to delete the shards' indices that it replaced: the next clean-up finds them.
+func TestOldIndicesStay(t *testing.T) {
+	b, ctx := besides(t), context.Background()
+	check(t, b.write("two", 0, universe(0)[1], "1"))
+	var refused atomic.Int64
+	hook := faulty.Hook(func(o faulty.Op) faulty.Fault {
+		if o.Kind == "delete" {
+			refused.Add(1)
+			return faulty.Fault{Before: faulty.Fail(blob.KindPermission)}
+		}
+		return faulty.Fault{}
+	})
+	b.hook.Store(&hook)
+	uuid, err := b.begin("c")
+	check(t, err)
+	info, err := b.svc().Wait(ctx, "r", uuid)
+	check(t, err)
+	if info.State != repository.StateSuccess || refused.Load() == 0 {
+		t.Fatalf("%+v, %d deletions refused", info, refused.Load())
+	}
+	b.calm()
+	report, err := b.svc().Cleanup(ctx, "r", false)
+	if err != nil || report.Deleted == 0 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	_, err = b.other.Verify(ctx, repository.VerifyOptions{Deep: true}, func(f repository.Finding) { t.Errorf("left behind: %s", f) })
 	check(t, err)
 }
 
