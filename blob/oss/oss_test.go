@@ -2,7 +2,6 @@ package oss
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"math/rand"
 	"net/http"
@@ -15,25 +14,23 @@ import (
 
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/blob/blobtest"
+	"github.com/varve-search/varve/blob/oss/osstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func start(t *testing.T, d *double) string {
+func start(t *testing.T, d *osstest.Server) string {
 	srv := httptest.NewServer(d)
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
 
-func fresh(t *testing.T, d *double, url string, settings ...string) *Container {
+func fresh(t *testing.T, d *osstest.Server, url string, settings ...string) *Container {
 	t.Helper()
-	d.mu.Lock()
-	bucket := fmt.Sprintf("bucket-%d", len(d.buckets))
-	d.buckets[bucket] = map[string]*object{}
-	d.mu.Unlock()
-	set := blob.Settings{"endpoint": url, "region": d.region, "bucket": bucket, "base_path": "some/place", "access_key_id": d.keyID, "secret_access_key": d.key}
-	if d.token != "" {
-		set["security_token"] = d.token
+	bucket := d.MakeBucket()
+	set := blob.Settings{"endpoint": url, "region": d.Region, "bucket": bucket, "base_path": "some/place", "access_key_id": d.KeyID, "secret_access_key": d.Key}
+	if d.Token != "" {
+		set["security_token"] = d.Token
 	}
 	for i := 0; i < len(settings); i += 2 {
 		set[settings[i]] = settings[i+1]
@@ -49,34 +46,32 @@ func fresh(t *testing.T, d *double, url string, settings ...string) *Container {
 func TestConformance(t *testing.T) {
 	for name, settings := range map[string][]string{"v4": nil, "v1": {"signature_version", "v1"}, "parts": {"buffer_size", "1mb", "base_path", ""}} {
 		t.Run(name, func(t *testing.T) {
-			d := newDouble()
-			d.pageMax = 3
+			d := osstest.New()
+			d.PageMax = 3
 			url := start(t, d)
 			blobtest.Run(t, func(t *testing.T) blob.Container { return fresh(t, d, url, settings...) })
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			if len(d.uploads) != 0 {
-				t.Fatalf("%d uploads were left", len(d.uploads))
+			if n := d.Uploads(); n != 0 {
+				t.Fatalf("%d uploads were left", n)
 			}
 		})
 	}
 	t.Run("token", func(t *testing.T) {
-		d := newDouble()
-		d.token = "session"
+		d := osstest.New()
+		d.Token = "session"
 		url := start(t, d)
 		blobtest.Run(t, func(t *testing.T) blob.Container { return fresh(t, d, url) })
 	})
 }
 
 func TestLostAnswers(t *testing.T) {
-	d := newDouble()
+	d := osstest.New()
 	url := start(t, d)
 	c := fresh(t, d, url, "buffer_size", "1mb")
 	content := make([]byte, 3*mib+5)
 	rand.New(rand.NewSource(1)).Read(content)
 	once := func(method, query string) {
 		fired := false
-		d.fault = func(r *http.Request) (int, string, bool) {
+		d.Fault = func(r *http.Request) (int, string, bool) {
 			if fired || r.Method != method || !strings.Contains(r.URL.RawQuery, query) {
 				return 0, "", false
 			}
@@ -108,7 +103,7 @@ func TestLostAnswers(t *testing.T) {
 }
 
 func TestDiagnosis(t *testing.T) {
-	d := newDouble()
+	d := osstest.New()
 	url := start(t, d)
 	for _, f := range []struct {
 		name     string
@@ -132,9 +127,7 @@ func TestDiagnosis(t *testing.T) {
 	if err := c.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.mu.Lock()
-	d.buckets[c.cfg.bucket]["some/place/a"] = &object{[]byte("x"), map[string]string{"x-oss-storage-class": "Archive"}}
-	d.mu.Unlock()
+	d.PutObject(c.cfg.bucket, "some/place/a", []byte("x"), map[string]string{"x-oss-storage-class": "Archive"})
 	if _, err := c.Get(t.Context(), "a"); blob.KindOf(err) != blob.KindArchived {
 		t.Fatal(err)
 	}

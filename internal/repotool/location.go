@@ -6,6 +6,7 @@ import (
 
 	"github.com/varve-search/varve/blob"
 	_ "github.com/varve-search/varve/blob/fs"  // the scheme fs:
+	_ "github.com/varve-search/varve/blob/oss" // oss:
 	_ "github.com/varve-search/varve/blob/s3"  // s3:
 	_ "github.com/varve-search/varve/blob/url" // http: and https:
 	"github.com/varve-search/varve/repository"

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/blob/oss/osstest"
 	"github.com/varve-search/varve/internal/oracletest"
 )
 
@@ -125,6 +126,58 @@ func TestServeBucket(t *testing.T) {
 	checkServed(bg, t, name, place+url.QueryEscape(at))
 	if w.reads == 0 || len(w.refused) > 0 {
 		t.Errorf("%d reads; refused: %v", w.reads, w.refused)
+	}
+}
+
+// TestOSS reads a repository in a bucket of OSS, behind a server that checks each signature and refuses writes: ls, verify, cat, open.
+func TestOSS(t *testing.T) {
+	const name = "opensearch-2.19/main"
+	oss := osstest.New()
+	bucket := oss.MakeBucket()
+	t.Setenv("OSS_ACCESS_KEY_ID", oss.KeyID)
+	t.Setenv("OSS_ACCESS_KEY_SECRET", oss.Key)
+	var w watcher
+	writer := httptest.NewServer(oss)
+	defer writer.Close()
+	place := func(at string) string {
+		return "oss://" + bucket + "/some/place?region=" + oss.Region + "&endpoint=" + url.QueryEscape(at)
+	}
+	c, err := container(bg, place(writer.URL), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := fixture(t, name)
+	upload(t, folder, c)
+	if err := blob.Close(c); err != nil {
+		t.Fatal(err)
+	}
+	at := place(w.before(t, oss))
+	here := "fs:" + folder
+	commands := map[string]func(p *Printer, location string) error{
+		"ls":  func(p *Printer, location string) error { return List(bg, p, location) },
+		"cat": func(p *Printer, location string) error { return Cat(bg, p, location, "snap-2", "products") },
+		"verify": func(p *Printer, location string) error {
+			healthy, err := Verify(bg, p, location, true)
+			if !healthy {
+				t.Errorf("%s is called damaged", location)
+			}
+			return err
+		},
+	}
+	for what, run := range commands {
+		got := text(t, func(p *Printer) error { return run(p, at) })
+		want := text(t, func(p *Printer) error { return run(p, here) })
+		if strings.ReplaceAll(got, at, here) != want || want == "" {
+			t.Errorf("%s on OSS says %.500s, on a folder %.500s", what, got, want)
+		}
+	}
+	checkServed(bg, t, name, at)
+	if w.reads == 0 || len(w.refused) > 0 {
+		t.Errorf("%d reads; refused: %v", w.reads, w.refused)
+	}
+	t.Setenv("OSS_ACCESS_KEY_SECRET", "another")
+	if err := List(bg, &Printer{Out: io.Discard}, at); err == nil || strings.Contains(err.Error(), "another") {
+		t.Errorf("with a wrong key: %v", err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package oss
+package osstest
 
 import (
 	"bytes"
@@ -34,11 +34,10 @@ type store struct {
 	buckets map[string]map[string]*object
 	uploads map[string]*multipart
 	serial  int
-	pageMax int // keys of a page at most
 }
 
 func newStore() *store {
-	return &store{buckets: map[string]map[string]*object{}, uploads: map[string]*multipart{}, pageMax: 1000}
+	return &store{buckets: map[string]map[string]*object{}, uploads: map[string]*multipart{}}
 }
 
 var ecma = crc64.MakeTable(crc64.ECMA)
@@ -54,7 +53,7 @@ func keep(h http.Header) map[string]string {
 	return out
 }
 
-func (s *store) serve(w http.ResponseWriter, r *http.Request) {
+func (s *store) serve(w http.ResponseWriter, r *http.Request, pageMax int) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
@@ -83,7 +82,7 @@ func (s *store) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case key == "" && q.Get("list-type") == "2":
-		s.list(w, objects, q)
+		s.list(w, pageMax, objects, q)
 	case key == "" && q.Has("delete"):
 		s.deleteMany(w, r, objects, body)
 	case r.Method == http.MethodPost && q.Has("uploads"):
@@ -212,8 +211,8 @@ func (s *store) deleteMany(w http.ResponseWriter, r *http.Request, objects map[s
 }
 
 // list answers ListObjectsV2 with url encoding.
-func (s *store) list(w http.ResponseWriter, objects map[string]*object, q url.Values) {
-	limit := s.pageMax
+func (s *store) list(w http.ResponseWriter, pageMax int, objects map[string]*object, q url.Values) {
+	limit := pageMax
 	if n, err := strconv.Atoi(q.Get("max-keys")); err == nil {
 		limit = min(limit, n)
 	}

@@ -1,4 +1,4 @@
-package oss
+package osstest
 
 import (
 	"crypto/hmac"
@@ -16,23 +16,53 @@ import (
 	"time"
 )
 
-// double is a test server that speaks as much of OSS's protocol as repositories need. It checks signatures of
+// Server is a handler that speaks as much of OSS's protocol as repositories need. It checks signatures of
 // both versions as Alibaba's documentation describes them ("Include V4 signatures in the Authorization header").
-type double struct {
-	*store
-	region, keyID, key, token string
-	fault                     func(r *http.Request) (status int, code string, after bool) // tests may inject errors
+// Its fields are set before the first request.
+type Server struct {
+	Region, KeyID, Key string
+	Token              string // of temporary credentials; "": there is none
+	PageMax            int    // the most keys that a page of a list has
+	// Fault, where it is set, may answer a request with an error: with after only when it was carried out. Status 0: no error.
+	Fault func(r *http.Request) (status int, code string, after bool)
+
+	store *store
 }
 
-func newDouble() *double {
-	return &double{store: newStore(), region: "cn-hangzhou", keyID: "id-1", key: "key-1"}
+// New returns a server without buckets.
+func New() *Server {
+	return &Server{Region: "cn-hangzhou", KeyID: "id-1", Key: "key-1", PageMax: 1000, store: newStore()}
 }
 
-func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if d.fault != nil {
-		if status, code, after := d.fault(r); status != 0 {
+// MakeBucket makes an empty bucket and returns its name.
+func (d *Server) MakeBucket() string {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	bucket := fmt.Sprintf("bucket-%d", len(d.store.buckets))
+	d.store.buckets[bucket] = map[string]*object{}
+	return bucket
+}
+
+// PutObject puts an object into a bucket, with headers such as x-oss-storage-class.
+func (d *Server) PutObject(bucket, key string, data []byte, headers map[string]string) {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	d.store.buckets[bucket][key] = &object{data, headers}
+}
+
+// Uploads returns how many multipart uploads were begun and neither completed nor aborted.
+func (d *Server) Uploads() int {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	return len(d.store.uploads)
+}
+
+// ServeHTTP implements http.Handler.
+func (d *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if d.Fault != nil {
+		if status, code, after := d.Fault(r); status != 0 {
 			if after {
-				d.store.serve(discard{http.Header{}}, r)
+				d.store.serve(discard{http.Header{}}, r, d.PageMax)
 			}
 			fail(w, r, status, code)
 			return
@@ -42,7 +72,7 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusForbidden, code)
 		return
 	}
-	d.store.serve(w, r)
+	d.store.serve(w, r, d.PageMax)
 }
 
 // discard is an answer that gets lost.
@@ -53,8 +83,8 @@ func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
 // authorize returns the error code that a wrong signature gets.
-func (d *double) authorize(r *http.Request) string {
-	if r.Header.Get("X-Oss-Security-Token") != d.token {
+func (d *Server) authorize(r *http.Request) string {
+	if r.Header.Get("X-Oss-Security-Token") != d.Token {
 		return "InvalidSecurityToken"
 	}
 	auth := r.Header.Get("Authorization")
@@ -87,7 +117,7 @@ func encode(s string, slashes bool) string {
 	return b.String()
 }
 
-func (d *double) authorizeV4(r *http.Request, rest string) string {
+func (d *Server) authorizeV4(r *http.Request, rest string) string {
 	parts := map[string]string{}
 	for p := range strings.SplitSeq(rest, ",") {
 		k, v, _ := strings.Cut(strings.TrimSpace(p), "=")
@@ -100,9 +130,9 @@ func (d *double) authorizeV4(r *http.Request, rest string) string {
 		return "InvalidArgument"
 	}
 	switch {
-	case cred[0] != d.keyID:
+	case cred[0] != d.KeyID:
 		return "InvalidAccessKeyId"
-	case cred[2] != d.region:
+	case cred[2] != d.Region:
 		return "InvalidArgument"
 	case time.Since(at).Abs() > 15*time.Minute:
 		return "RequestTimeTooSkewed"
@@ -136,7 +166,7 @@ func (d *double) authorizeV4(r *http.Request, rest string) string {
 	canonical := strings.Join([]string{r.Method, encode("/"+bucket+"/"+key, true), strings.Join(query, "&"), strings.Join(headers, ""), strings.Join(additional, ";"), payload}, "\n")
 	sum := sha256.Sum256([]byte(canonical))
 	toSign := strings.Join([]string{"OSS4-HMAC-SHA256", stamp, strings.Join(cred[1:], "/"), hex.EncodeToString(sum[:])}, "\n")
-	k := []byte("aliyun_v4" + d.key)
+	k := []byte("aliyun_v4" + d.Key)
 	for _, s := range cred[1:] {
 		k = mac(k, s)
 	}
@@ -149,9 +179,9 @@ func (d *double) authorizeV4(r *http.Request, rest string) string {
 // subresources are the query parameters that a signature of version 1 covers, of those that are used here.
 var subresources = []string{"uploads", "uploadId", "partNumber", "delete", "continuation-token"}
 
-func (d *double) authorizeV1(r *http.Request, rest string) string {
+func (d *Server) authorizeV1(r *http.Request, rest string) string {
 	id, signature, _ := strings.Cut(rest, ":")
-	if id != d.keyID {
+	if id != d.KeyID {
 		return "InvalidAccessKeyId"
 	}
 	var headers []string
@@ -180,7 +210,7 @@ func (d *double) authorizeV1(r *http.Request, rest string) string {
 	if date == "" {
 		date = r.Header.Get("Date")
 	}
-	h := hmac.New(sha1.New, []byte(d.key))
+	h := hmac.New(sha1.New, []byte(d.Key))
 	h.Write([]byte(strings.Join([]string{r.Method, r.Header.Get("Content-Md5"), r.Header.Get("Content-Type"), date, strings.Join(headers, "") + resource}, "\n")))
 	if base64.StdEncoding.EncodeToString(h.Sum(nil)) != signature {
 		return "SignatureDoesNotMatch"
