@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Reads `go test -json` output: prints each package's result, the output of failed tests, and every
-skipped test. A test skipped for want of the real programs (SKIP-ORACLE:) fails the run."""
+skipped test. A skipped test fails the run, unless it says that it belongs to `.ci/run -long` (SKIP-LONG:)."""
 import collections
 import json
 import sys
 
 output = collections.defaultdict(list)
 counts = collections.Counter()
-failed, oracle_skips, other_skips, packages = [], [], [], []
+failed, packages = [], []
+skipped = {"SKIP-LONG:": [], "SKIP-ORACLE:": [], "": []}  # by the mark in their messages
 for line in open(sys.argv[1], encoding="utf-8"):
     try:
         event = json.loads(line)
@@ -32,13 +33,16 @@ for line in open(sys.argv[1], encoding="utf-8"):
         failed.append(key)
     elif action == "skip":
         text = "".join(output[key])
-        (oracle_skips if "SKIP-ORACLE:" in text else other_skips).append((key, text))
+        mark = next(m for m in skipped if m in text)
+        skipped[mark].append("%s %s: %s" % (key[0], key[1], " ".join(text.split())[:200]))
 print("\n".join(packages))
 for key in failed:
     print("--- FAIL %s %s\n%s" % (key[0], key[1], "".join(output[key])[-6000:]))
-for key, text in other_skips:
-    print("skipped: %s %s: %s" % (key[0], key[1], " ".join(text.split())[:200]))
-for key, text in oracle_skips:
-    print("NOT RUN for want of a real program: %s %s: %s" % (key[0], key[1], " ".join(text.split())[:200]))
-print("%d passed, %d failed, %d skipped" % (counts["pass"], counts["fail"], counts["skip"]))
-sys.exit(1 if failed or oracle_skips else 0)
+for text in skipped["SKIP-LONG:"]:
+    print("left to -long: " + text)
+for text in skipped["SKIP-ORACLE:"]:
+    print("NOT RUN for want of a real program: " + text)
+for text in skipped[""]:
+    print("NOT RUN, and nothing allows that: " + text)
+print("%d passed, %d failed, %d left to -long, %d not run" % (counts["pass"], counts["fail"], len(skipped["SKIP-LONG:"]), len(skipped["SKIP-ORACLE:"]) + len(skipped[""])))
+sys.exit(1 if failed or skipped["SKIP-ORACLE:"] or skipped[""] else 0)

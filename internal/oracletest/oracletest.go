@@ -22,6 +22,17 @@ import (
 // SkipMark starts the message of every test that was skipped for want of an outside program.
 const SkipMark = "SKIP-ORACLE:"
 
+// LongMark starts the message of every test that is left to the long run.
+const LongMark = "SKIP-LONG:"
+
+// Long skips a test unless VARVE_LONG is set.
+func Long(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("VARVE_LONG") == "" {
+		t.Skipf("%s %s (set VARVE_LONG=1)", LongMark, why)
+	}
+}
+
 // Shared returns the folder that holds oracle/, fixtures/ and conformance/, or skips the test.
 func Shared(t testing.TB) string {
 	t.Helper()

@@ -181,9 +181,7 @@ func handOver(t *testing.T, theirs, ours string) {
 
 // TestDataStreamsOfOthers restores data streams that other versions wrote.
 func TestDataStreamsOfOthers(t *testing.T) {
-	if os.Getenv("VARVE_LONG") == "" {
-		t.Skip("set VARVE_LONG=1: it starts a node of each version")
-	}
+	oracletest.Long(t, "it starts a node of each version")
 	for _, version := range []string{"1.3", "3"} {
 		t.Run(version, func(t *testing.T) {
 			repos := t.TempDir()
