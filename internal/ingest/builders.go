@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -33,7 +35,7 @@ func init() { // foreach needs the table itself
 // Types are the processors that pipelines may use, sorted.
 func Types() []string {
 	var types []string
-	for _, t := range sortedKeys(builders) {
+	for _, t := range slices.Sorted(maps.Keys(builders)) {
 		if t != "script" && t != "community_id" {
 			types = append(types, t)
 		}

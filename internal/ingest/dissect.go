@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -273,7 +274,7 @@ func buildDissect(c *config, s *step) error {
 		if err != nil {
 			return false, err
 		}
-		for _, k := range sortedKeys(fields) {
+		for _, k := range slices.Sorted(maps.Keys(fields)) {
 			if err := doc.set(k, fields[k]); err != nil {
 				return false, err
 			}

@@ -21,12 +21,7 @@ func classCast(format string, args ...any) error {
 	return apierr.New(http.StatusInternalServerError, "class_cast_exception", format, args...)
 }
 
-func numberFormat(s string) error {
-	if s == "" {
-		return apierr.New(http.StatusBadRequest, "number_format_exception", "For input string: \"\"")
-	}
-	return apierr.New(http.StatusBadRequest, "number_format_exception", "For input string: \"%s\"", s)
-}
+func numberFormat(s string) error { return numberFormatReason(`For input string: "` + s + `"`) }
 
 // javaClass is the class of the errors whose class shows in texts.
 var javaClass = map[string]string{"illegal_argument_exception": "java.lang.IllegalArgumentException", "illegal_state_exception": "java.lang.IllegalStateException",

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha3"
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,7 +111,7 @@ func flatten(b *strings.Builder, name string, v any) {
 		}
 	}
 	walk("", o)
-	for _, k := range sortedKeys(flat) {
+	for _, k := range slices.Sorted(maps.Keys(flat)) {
 		flatten(b, name+"."+k, flat[k])
 	}
 }

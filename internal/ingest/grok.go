@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,7 +98,7 @@ func grokRegex(bank map[string]string, s string) (string, error) {
 // checkBank refuses patterns that need themselves.
 func checkBank(bank map[string]string) error {
 	done := map[string]bool{}
-	for _, name := range sortedKeys(bank) {
+	for _, name := range slices.Sorted(maps.Keys(bank)) {
 		if err := checkPattern(bank, name, nil, done); err != nil {
 			return err
 		}

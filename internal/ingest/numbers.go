@@ -1,12 +1,11 @@
 package ingest
 
 import (
-	"math"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/varve-search/varve/internal/javavalue"
 )
 
 // parseInt reads what Java's Integer.parseInt or Long.parseLong read, by the number of bits.
@@ -40,26 +39,11 @@ func decodeInt(s string, bits int) (any, error) {
 	return parseInt(s, bits)
 }
 
-var javaFloatText = regexp.MustCompile(`^[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[dDfF]?|0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+[dDfF]?)$`)
-
-// parseFloat reads what Java's Float.parseFloat or Double.parseDouble read.
+// parseFloat reads what Java's Float.parseFloat or Double.parseDouble read, by the number of bits.
 func parseFloat(s string, bits int) (any, error) {
-	t := javaTrim(s)
-	if t == "" {
-		return nil, numberFormatReason("empty String")
-	}
-	if !javaFloatText.MatchString(t) {
-		return nil, numberFormat(s)
-	}
-	if !strings.HasSuffix(t, "Infinity") && !strings.HasSuffix(t, "NaN") {
-		t = strings.TrimRight(t, "dDfF")
-		if strings.ContainsAny(t, "xX") && !strings.ContainsAny(t, "pP") {
-			return nil, numberFormat(s)
-		}
-	}
-	f, err := strconv.ParseFloat(strings.TrimPrefix(strings.Replace(t, "-NaN", "NaN", 1), "+"), bits)
-	if err != nil && !math.IsInf(f, 0) {
-		return nil, numberFormat(s)
+	f, err := javavalue.ParseFloat(s, bits)
+	if err != nil {
+		return nil, numberFormatReason(err.Error())
 	}
 	if bits == 32 {
 		return float32(f), nil
@@ -77,13 +61,4 @@ func utf16Len(s string) int {
 		n += max(1, utf16.RuneLen(r))
 	}
 	return n
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,6 +27,29 @@ func TestNumbers(t *testing.T) {
 	}
 	if got := String(float32(0.1)); got != "0.1" {
 		t.Errorf("a float prints as %s", got)
+	}
+}
+
+func TestParseFloat(t *testing.T) {
+	for text, want := range map[string]string{
+		"1": "1.0", " 1.5\t": "1.5", "+1": "1.0", "-1.": "-1.0", ".5": "0.5", "1e3": "1000.0", "1E-5f": "1.0E-5", "2d": "2.0", "3F": "3.0", "-0": "-0.0", "1e400": "Infinity", "-1e400": "-Infinity",
+		"NaN": "NaN", "+NaN": "NaN", "-NaN": "NaN", "Infinity": "Infinity", "+Infinity": "Infinity", "-Infinity": "-Infinity", "0x1p3": "8.0", "-0X1.8P1d": "-3.0", "0x.8p0": "0.5", "1e-400": "0.0",
+	} {
+		if f, err := ParseFloat(text, 64); err != nil || Float(f, 64) != want {
+			t.Errorf("%q: %s, %v, expected %s", text, Float(f, 64), err, want)
+		}
+	}
+	for _, text := range []string{"", " \n", "+", "d", ".", "1dd", "1_0", "0x1", "0x1_0p1", "1p3", "--1", "+-1", "inf", "Inf", "nan", "infinity", "Infinityd", "1 2", "1e", "0xp1", "１"} {
+		want := fmt.Sprintf("For input string: \"%s\"", text)
+		if strings.TrimSpace(text) == "" {
+			want = "empty String"
+		}
+		if f, err := ParseFloat(text, 64); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, %v", text, f, err)
+		}
+	}
+	if f, err := ParseFloat("0.1", 32); err != nil || Float(f, 32) != "0.1" || f == 0.1 {
+		t.Errorf("a float: %v, %v", f, err)
 	}
 }
 

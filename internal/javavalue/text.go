@@ -2,7 +2,6 @@ package javavalue
 
 import (
 	"fmt"
-	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -84,34 +83,6 @@ func String(v any) string {
 		return b.String() + "]"
 	}
 	return fmt.Sprint(v)
-}
-
-// Float prints a float of 32 or 64 bits as Java does.
-func Float(f float64, bits int) string {
-	switch {
-	case math.IsNaN(f):
-		return "NaN"
-	case math.IsInf(f, 1):
-		return "Infinity"
-	case math.IsInf(f, -1):
-		return "-Infinity"
-	}
-	if a := math.Abs(f); a == 0 || a >= 1e-3 && a < 1e7 {
-		s := strconv.FormatFloat(f, 'f', -1, bits)
-		if !strings.Contains(s, ".") {
-			s += ".0"
-		}
-		return s
-	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, bits), "e")
-	if !strings.Contains(mantissa, ".") {
-		mantissa += ".0"
-	}
-	n, err := strconv.Atoi(exponent)
-	if err != nil {
-		return mantissa // strconv always writes an exponent
-	}
-	return mantissa + "E" + strconv.Itoa(n)
 }
 
 // Time prints a time as Java's ZonedDateTime does: seconds and their fraction only where they are not 0, the fraction in groups

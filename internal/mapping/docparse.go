@@ -7,6 +7,7 @@ import (
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/dateformat"
+	"github.com/varve-search/varve/internal/javavalue"
 	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/analysis"
@@ -342,7 +343,7 @@ func (p *jsonParser) preview(single bool) (string, bool) {
 			return string(p.text), true
 		}
 		if f := p.double(); single {
-			return javaFloat(float64(float32(f)), 32), true
+			return javavalue.Float(float64(float32(f)), 32), true
 		}
 		return javaDouble(p.double()), true
 	case tokString, tokTrue, tokFalse:

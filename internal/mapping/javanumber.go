@@ -8,81 +8,24 @@ import (
 	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/javavalue"
 )
 
 // javaDouble prints a double as Java's Double.toString does.
-func javaDouble(f float64) string { return javaFloat(f, 64) }
-
-func javaFloat(f float64, bits int) string {
-	switch {
-	case math.IsNaN(f):
-		return "NaN"
-	case math.IsInf(f, 1):
-		return "Infinity"
-	case math.IsInf(f, -1):
-		return "-Infinity"
-	case f == 0:
-		if math.Signbit(f) {
-			return "-0.0"
-		}
-		return "0.0"
-	}
-	if a := math.Abs(f); a >= 1e-3 && a < 1e7 {
-		s := strconv.FormatFloat(f, 'f', -1, bits)
-		if !strings.Contains(s, ".") {
-			s += ".0"
-		}
-		return s
-	}
-	s := strconv.FormatFloat(f, 'e', -1, bits)
-	mant, exp, _ := strings.Cut(s, "e")
-	if !strings.Contains(mant, ".") {
-		mant += ".0"
-	}
-	n, _ := strconv.Atoi(exp)
-	return mant + "E" + strconv.Itoa(n)
-}
+func javaDouble(f float64) string { return javavalue.Float(f, 64) }
 
 func numberFormat(s string) error {
-	if strings.TrimSpace(s) == "" && s == "" {
+	if s == "" {
 		return apierr.New(400, "number_format_exception", "empty String")
 	}
 	return apierr.New(400, "number_format_exception", "For input string: %q", s)
 }
 
-// parseJavaDouble reads what Java's Double.parseDouble accepts: surrounding blanks, a type suffix,
-// Infinity, NaN, hexadecimal floats.
+// parseJavaDouble reads what Java's Double.parseDouble, or with 32 bits Float.parseFloat, reads.
 func parseJavaDouble(s string, bits int) (float64, error) {
-	t := strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
-	if t == "" {
-		return 0, numberFormat(s)
-	}
-	sign, body := "", t
-	if body[0] == '+' || body[0] == '-' {
-		sign, body = body[:1], body[1:]
-	}
-	switch body {
-	case "NaN":
-		return math.NaN(), nil
-	case "Infinity":
-		if sign == "-" {
-			return math.Inf(-1), nil
-		}
-		return math.Inf(1), nil
-	}
-	hex := strings.HasPrefix(body, "0x") || strings.HasPrefix(body, "0X")
-	if n := len(body); n > 1 && !hex {
-		switch body[n-1] {
-		case 'd', 'D', 'f', 'F':
-			body = body[:n-1]
-		}
-	}
-	if hex && !strings.ContainsAny(body, "pP") || strings.Contains(body, "_") || body == "" || !hex && !strings.ContainsAny(body[:1], "0123456789.") {
-		return 0, numberFormat(s)
-	}
-	f, err := strconv.ParseFloat(sign+body, bits)
-	if err != nil && !math.IsInf(f, 0) {
-		return 0, numberFormat(s)
+	f, err := javavalue.ParseFloat(s, bits)
+	if err != nil {
+		return 0, apierr.New(400, "number_format_exception", "%v", err)
 	}
 	return f, nil
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/javavalue"
 	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene/analysis"
 )
@@ -191,7 +192,7 @@ type javaNumber struct {
 	bits int
 }
 
-func (n javaNumber) String() string { return javaFloat(n.v, n.bits) }
+func (n javaNumber) String() string { return javavalue.Float(n.v, n.bits) }
 
 // MarshalJSON implements json.Marshaler.
 func (n javaNumber) MarshalJSON() ([]byte, error) { return []byte(n.String()), nil }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/javavalue"
 	"github.com/varve-search/varve/lucene"
 )
 
@@ -140,11 +141,11 @@ func (n *numberType) finite(f float64) error {
 	switch n.kind {
 	case KindFloat:
 		bad = bad || math.IsInf(float64(float32(f)), 0)
-		text = javaFloat(float64(float32(f)), 32)
+		text = javavalue.Float(float64(float32(f)), 32)
 	case KindHalfFloat:
 		h := sortableToHalf(halfToSortable(float32(f)))
 		bad = bad || math.IsInf(float64(h), 0)
-		text = javaFloat(float64(float32(f)), 32)
+		text = javavalue.Float(float64(float32(f)), 32)
 	case KindScaledFloat:
 		if bad {
 			return apierr.IllegalArgument("[scaled_float] only supports finite values, but got [%s]", text)

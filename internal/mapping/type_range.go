@@ -11,6 +11,7 @@ import (
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/dateformat"
+	"github.com/varve-search/varve/internal/javavalue"
 	"github.com/varve-search/varve/lucene"
 )
 
@@ -309,7 +310,7 @@ func (r *rangeType) text(v any) string {
 		return javaString(x)
 	case float64:
 		if r.kind == rangeFloat {
-			return javaFloat(x, 32)
+			return javavalue.Float(x, 32)
 		}
 		return javaDouble(x)
 	}

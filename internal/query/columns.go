@@ -7,6 +7,7 @@ import (
 	"github.com/varve-search/varve/internal/aggregation"
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/dateformat"
+	"github.com/varve-search/varve/internal/javavalue"
 	"github.com/varve-search/varve/internal/mapping"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/search"
@@ -172,7 +173,7 @@ func (v *valueFormat) Double(f float64) string {
 	case v.r.Kind() == mapping.KindBoolean:
 		return strconv.FormatBool(f != 0)
 	}
-	return javaDouble(f, 64)
+	return javavalue.Float(f, 64)
 }
 
 // Bytes implements aggregation.Format.

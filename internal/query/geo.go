@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/javavalue"
 	"github.com/varve-search/varve/internal/mapping"
 	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene/search"
@@ -133,10 +134,10 @@ func (b *geoBody) check(p point, query string) (point, error) {
 		return p, nil
 	}
 	if !(p.lat >= -90 && p.lat <= 90) {
-		return p, apierr.IllegalArgument("illegal latitude value [%s] for [%s]", javaDouble(p.lat, 64), query)
+		return p, apierr.IllegalArgument("illegal latitude value [%s] for [%s]", javavalue.Float(p.lat, 64), query)
 	}
 	if !(p.lon >= -180 && p.lon <= 180) {
-		return p, apierr.IllegalArgument("illegal longitude value [%s] for [%s]", javaDouble(p.lon, 64), query)
+		return p, apierr.IllegalArgument("illegal longitude value [%s] for [%s]", javavalue.Float(p.lon, 64), query)
 	}
 	return p, nil
 }
@@ -303,7 +304,7 @@ func parseGeoBox(name string, o *xcontent.Object, _ int) (node, error) {
 		}
 	}
 	if box.Top < box.Bottom {
-		return nil, apierr.IllegalArgument("top is below bottom corner: %s vs. %s", javaDouble(box.Top, 64), javaDouble(box.Bottom, 64))
+		return nil, apierr.IllegalArgument("top is below bottom corner: %s vs. %s", javavalue.Float(box.Top, 64), javavalue.Float(box.Bottom, 64))
 	}
 	return b.on(box), nil
 }

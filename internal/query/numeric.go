@@ -9,6 +9,7 @@ import (
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/dateformat"
+	"github.com/varve-search/varve/internal/javavalue"
 	"github.com/varve-search/varve/internal/mapping"
 	"github.com/varve-search/varve/lucene/search"
 )
@@ -105,7 +106,7 @@ func (r *ref) finite(f float64) error {
 		return nil
 	}
 	if bad {
-		return apierr.IllegalArgument("[%s] supports only finite values, but got [%s]", r.Type(), javaDouble(f, bits))
+		return apierr.IllegalArgument("[%s] supports only finite values, but got [%s]", r.Type(), javavalue.Float(f, bits))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/dateformat"
+	"github.com/varve-search/varve/internal/javavalue"
 	"github.com/varve-search/varve/internal/mapping"
 	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene/search"
@@ -376,7 +377,7 @@ type Double float64
 func (d Double) MarshalJSON() ([]byte, error) { return number(float64(d), 64) }
 
 func number(f float64, bits int) ([]byte, error) {
-	s := javaDouble(f, bits)
+	s := javavalue.Float(f, bits)
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		s = strconv.Quote(s)
 	}

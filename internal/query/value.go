@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/javavalue"
 	"github.com/varve-search/varve/internal/xcontent"
 )
 
@@ -32,7 +33,7 @@ func valueText(v any) string {
 	case json.Number:
 		if s := x.String(); strings.ContainsAny(s, ".eE") {
 			if f, err := strconv.ParseFloat(s, 64); err == nil {
-				return javaDouble(f, 64)
+				return javavalue.Float(f, 64)
 			}
 		}
 		return x.String()
@@ -52,31 +53,6 @@ func valueText(v any) string {
 	return ""
 }
 
-// javaDouble prints a number as Java's Double.toString (or, with 32 bits, Float.toString) does.
-func javaDouble(f float64, bits int) string {
-	switch {
-	case math.IsNaN(f):
-		return "NaN"
-	case math.IsInf(f, 1):
-		return "Infinity"
-	case math.IsInf(f, -1):
-		return "-Infinity"
-	}
-	if a := math.Abs(f); a != 0 && (a < 1e-3 || a >= 1e7) {
-		mantissa, exp, _ := strings.Cut(strconv.FormatFloat(f, 'E', -1, bits), "E")
-		if !strings.Contains(mantissa, ".") {
-			mantissa += ".0"
-		}
-		n, _ := strconv.Atoi(exp)
-		return mantissa + "E" + strconv.Itoa(n)
-	}
-	s := strconv.FormatFloat(f, 'f', -1, bits)
-	if !strings.Contains(s, ".") {
-		s += ".0"
-	}
-	return s
-}
-
 func numberFormat(s string) error {
 	if s == "" {
 		return apierr.New(400, "number_format_exception", "empty String")
@@ -84,26 +60,11 @@ func numberFormat(s string) error {
 	return apierr.New(400, "number_format_exception", "For input string: %q", s)
 }
 
-// parseDouble reads a number as Java does: blanks around it and a suffix d or f are ignored.
+// parseDouble reads a number as Java does, with 32 bits a float.
 func parseDouble(s string, bits int) (float64, error) {
-	t := strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
-	switch strings.TrimLeft(t, "+-") {
-	case "NaN", "Infinity":
-		f, err := strconv.ParseFloat(strings.Replace(t, "Infinity", "Inf", 1), bits)
-		if err != nil {
-			return 0, numberFormat(s)
-		}
-		return f, nil
-	}
-	if n := len(t); n > 1 && strings.IndexByte("dDfF", t[n-1]) >= 0 && !strings.ContainsAny(t, "xX") {
-		t = t[:n-1]
-	}
-	if t == "" || strings.ContainsAny(t, "_nNiIxX") {
-		return 0, numberFormat(s)
-	}
-	f, err := strconv.ParseFloat(t, bits)
-	if err != nil && !math.IsInf(f, 0) {
-		return 0, numberFormat(s)
+	f, err := javavalue.ParseFloat(s, bits)
+	if err != nil {
+		return 0, apierr.New(400, "number_format_exception", "%v", err)
 	}
 	return f, nil
 }
