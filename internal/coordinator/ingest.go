@@ -168,8 +168,7 @@ func (s *Service) runPipeline(p *ingest.Pipeline, it *Item) (bool, error) {
 		source, err = javavalue.DecodeObject(it.Source)
 	}
 	if err != nil {
-		return false, apierr.New(http.StatusBadRequest, "parse_exception", "Failed to parse content to map").
-			Because(apierr.New(http.StatusBadRequest, "json_parse_exception", "%v", err))
+		return false, ingest.BadJSON(err)
 	}
 	version := it.shownVersion()
 	d := ingest.NewDocument(source.(*javavalue.Object), it.Index, it.ID, it.Routing, &version, versionTypes[it.VersionType])

@@ -239,7 +239,7 @@ var classes = map[string]func(any) bool{
 	"Integer": func(v any) bool { _, ok := v.(int32); return ok },
 	"Long":    func(v any) bool { _, ok := v.(int64); return ok },
 	"Double":  func(v any) bool { _, ok := v.(float64); return ok },
-	"Number":  func(v any) bool { return javavalue.TypeName(v) != "null" && isNumber(v) },
+	"Number":  isNumber,
 }
 
 func isNumber(v any) bool {

@@ -48,15 +48,9 @@ func buildCSV(c *config, s *step) error {
 		return c.fault("target_fields", "target fields list can't be empty")
 	}
 	s.run = func(_ *run, d *Document) (bool, error) {
-		line, null, err := d.getText(field, ignoreMissing)
-		if err != nil {
-			return false, err
-		}
-		if null {
-			if ignoreMissing {
-				return true, nil
-			}
-			return false, illegalArgument("field [%s] is null, cannot process it.", field)
+		line, there, err := d.textFor("process it.", field, ignoreMissing)
+		if err != nil || !there {
+			return err == nil, err
 		}
 		work := p // the state of one line
 		work.line, work.d = []rune(line), d

@@ -260,15 +260,9 @@ func buildDissect(c *config, s *step) error {
 		return err
 	}
 	s.run = func(_ *run, doc *Document) (bool, error) {
-		text, null, err := doc.getText(field, ignoreMissing)
-		if err != nil {
-			return false, err
-		}
-		if null {
-			if ignoreMissing {
-				return true, nil
-			}
-			return false, illegalArgument("field [%s] is null, cannot process it.", field)
+		text, there, err := doc.textFor("process it.", field, ignoreMissing)
+		if err != nil || !there {
+			return err == nil, err
 		}
 		fields, err := d.dissect(text)
 		if err != nil {

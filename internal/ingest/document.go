@@ -178,8 +178,14 @@ func getAs[T any](d *Document, path, class string, ignoreMissing bool) (v T, nul
 	return v, false, nil
 }
 
-func (d *Document) getText(path string, ignoreMissing bool) (string, bool, error) {
-	return getAs[string](d, path, "java.lang.String", ignoreMissing)
+// textFor returns the text at a path for a processor that works on it. It is not there where it is null and that is ignored; else
+// the error says what cannot be done with null.
+func (d *Document) textFor(doing, path string, ignoreMissing bool) (text string, there bool, err error) {
+	text, null, err := getAs[string](d, path, "java.lang.String", ignoreMissing)
+	if null && !ignoreMissing {
+		err = illegalArgument("field [%s] is null, cannot %s", path, doing)
+	}
+	return text, !null && err == nil, err
 }
 
 func (d *Document) getList(path string, ignoreMissing bool) (*list, error) {

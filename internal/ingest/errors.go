@@ -23,6 +23,12 @@ func classCast(format string, args ...any) error {
 
 func numberFormat(s string) error { return numberFormatReason(`For input string: "` + s + `"`) }
 
+// BadJSON is the error of a document or a pipeline that is no JSON object.
+func BadJSON(cause error) error {
+	return apierr.New(http.StatusBadRequest, "parse_exception", "Failed to parse content to map").
+		Because(apierr.New(http.StatusBadRequest, "json_parse_exception", "%v", cause))
+}
+
 // javaClass is the class of the errors whose class shows in texts.
 var javaClass = map[string]string{"illegal_argument_exception": "java.lang.IllegalArgumentException", "illegal_state_exception": "java.lang.IllegalStateException",
 	"class_cast_exception": "java.lang.ClassCastException", "number_format_exception": "java.lang.NumberFormatException", "null_pointer_exception": "java.lang.NullPointerException",

@@ -229,15 +229,9 @@ func buildGrok(c *config, s *step) error {
 		return c.fault("patterns", "Invalid regex pattern found in: %s. %v", javaList(patterns), err)
 	}
 	s.run = func(_ *run, d *Document) (bool, error) {
-		text, null, err := d.getText(field, ignoreMissing)
-		if err != nil {
-			return false, err
-		}
-		if null {
-			if ignoreMissing {
-				return true, nil
-			}
-			return false, illegalArgument("field [%s] is null, cannot process it.", field)
+		text, there, err := d.textFor("process it.", field, ignoreMissing)
+		if err != nil || !there {
+			return err == nil, err
 		}
 		found, err := g.match(text)
 		if err != nil {

@@ -43,7 +43,7 @@ type compiler struct{ depth int }
 func Compile(id string, body json.RawMessage) (*Pipeline, error) {
 	o, err := javavalue.DecodeObject(body)
 	if err != nil {
-		return nil, apierr.New(http.StatusBadRequest, "parse_exception", "Failed to parse content to map").Because(apierr.New(http.StatusBadRequest, "json_parse_exception", "%v", err))
+		return nil, BadJSON(err)
 	}
 	return compile(id, o)
 }

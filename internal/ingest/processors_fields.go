@@ -11,24 +11,21 @@ import (
 
 // This file has the processors that move, set and remove fields.
 
-func (c *config) value() (valueSource, error) {
+// fieldAndValue reads what append and set have in common.
+func (c *config) fieldAndValue() (field *template, value valueSource, err error) {
+	if field, err = c.template("field"); err != nil {
+		return nil, value, err
+	}
 	v := c.o.Remove("value")
 	if v == nil {
-		return valueSource{}, c.missing("value")
+		return nil, value, c.missing("value")
 	}
-	src, err := newValueSource(v)
-	if err != nil {
-		return src, err
-	}
-	return src, nil
+	value, err = newValueSource(v)
+	return field, value, err
 }
 
 func buildAppend(c *config, s *step) error {
-	field, err := c.template("field")
-	if err != nil {
-		return err
-	}
-	value, err := c.value()
+	field, value, err := c.fieldAndValue()
 	if err != nil {
 		return err
 	}
@@ -45,17 +42,13 @@ func buildAppend(c *config, s *step) error {
 		if err != nil {
 			return false, err
 		}
-		return true, d.add(path, javavalue.Copy(v), duplicates)
+		return true, d.add(path, v, duplicates)
 	}
 	return nil
 }
 
 func buildSet(c *config, s *step) error {
-	field, err := c.template("field")
-	if err != nil {
-		return err
-	}
-	value, err := c.value()
+	field, value, err := c.fieldAndValue()
 	if err != nil {
 		return err
 	}
@@ -91,7 +84,7 @@ func buildSet(c *config, s *step) error {
 		if ignoreEmpty && value.text != nil && v == "" {
 			return true, nil
 		}
-		return true, d.set(path, javavalue.Copy(v))
+		return true, d.set(path, v)
 	}
 	return nil
 }
@@ -400,7 +393,7 @@ func buildDotExpander(c *config, s *step) error {
 	if err != nil {
 		return err
 	}
-	s.description = ""
+	s.description = "" // this processor's is lost in OpenSearch
 	s.run = func(_ *run, d *Document) (bool, error) {
 		in, path := d.Fields, field
 		if given {

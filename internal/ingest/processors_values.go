@@ -186,15 +186,9 @@ func buildSplit(c *config, s *step) error {
 		limit = -1
 	}
 	s.run = func(_ *run, d *Document) (bool, error) {
-		text, null, err := d.getText(field, ignoreMissing)
-		if err != nil {
-			return false, err
-		}
-		if null {
-			if ignoreMissing {
-				return true, nil
-			}
-			return false, illegalArgument("field [%s] is null, cannot split.", field)
+		text, there, err := d.textFor("split.", field, ignoreMissing)
+		if err != nil || !there {
+			return err == nil, err
 		}
 		parts, err := p.split(text, limit)
 		if err != nil {
@@ -365,15 +359,9 @@ func buildKV(c *config, s *step) error {
 		if !there {
 			return ignoreMissing, missingField(path, ignoreMissing)
 		}
-		text, null, err := d.getText(path, ignoreMissing)
-		if err != nil {
-			return false, err
-		}
-		if null {
-			if ignoreMissing {
-				return true, nil
-			}
-			return false, illegalArgument("field [%s] is null, cannot extract key-value pairs. ", path)
+		text, there, err := d.textFor("extract key-value pairs. ", path, ignoreMissing)
+		if err != nil || !there {
+			return err == nil, err
 		}
 		parts, err := splits[0].split(text, 0)
 		if err != nil {

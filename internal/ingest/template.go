@@ -64,9 +64,11 @@ type valueSource struct {
 	list   []valueSource
 	keys   []valueSource // of an object, whose values are list
 	object bool
+	// templated tells whether the value depends on the document.
+	templated bool
 }
 
-func newValueSource(v any) (valueSource, *apierr.Error) {
+func newValueSource(v any) (valueSource, error) {
 	switch v := v.(type) {
 	case string:
 		t, err := newTemplate(v)
@@ -76,7 +78,7 @@ func newValueSource(v any) (valueSource, *apierr.Error) {
 		if t.t == nil {
 			return valueSource{fixed: v}, nil
 		}
-		return valueSource{text: t}, nil
+		return valueSource{text: t, templated: true}, nil
 	case *list:
 		s := valueSource{list: []valueSource{}}
 		for _, e := range v.Items {
@@ -84,7 +86,7 @@ func newValueSource(v any) (valueSource, *apierr.Error) {
 			if err != nil {
 				return s, err
 			}
-			s.list = append(s.list, sub)
+			s.list, s.templated = append(s.list, sub), s.templated || sub.templated
 		}
 		return s, nil
 	case *object:
@@ -99,28 +101,16 @@ func newValueSource(v any) (valueSource, *apierr.Error) {
 			if err != nil {
 				return s, err
 			}
-			s.keys, s.list = append(s.keys, key), append(s.list, sub)
+			s.keys, s.list, s.templated = append(s.keys, key), append(s.list, sub), s.templated || key.templated || sub.templated
 		}
 		return s, nil
 	}
 	return valueSource{fixed: v}, nil
 }
 
-func (s *valueSource) templated() bool {
-	if s.text != nil {
-		return true
-	}
-	for i := range s.list {
-		if s.list[i].templated() || s.object && s.keys[i].templated() {
-			return true
-		}
-	}
-	return false
-}
-
-// value resolves the source for a document.
+// value resolves the source for a document, which owns the result.
 func (s *valueSource) value(d *Document) (any, error) {
-	if !s.templated() {
+	if !s.templated {
 		return s.make(nil)
 	}
 	return s.make(d.model())

@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"net/http"
-
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/ingest"
 	"github.com/varve-search/varve/internal/javavalue"
@@ -24,7 +22,7 @@ func (a *API) simulatePipeline(r *Request) (*Response, error) {
 	}
 	body, err := javavalue.DecodeObject(r.Body)
 	if err != nil {
-		return nil, apierr.New(http.StatusBadRequest, "parse_exception", "Failed to parse content to map").Because(apierr.New(http.StatusBadRequest, "json_parse_exception", "%v", err))
+		return nil, ingest.BadJSON(err)
 	}
 	var p *ingest.Pipeline
 	if stored {

@@ -26,15 +26,7 @@ type templateRequest struct {
 }
 
 // readTemplateRequest reads the body of a request with a search template.
-func readTemplateRequest(body []byte) (*templateRequest, error) {
-	v, err := xcontent.Decode(body)
-	if err != nil {
-		return nil, apierr.New(http.StatusBadRequest, "json_parse_exception", "the request body is not JSON: %v", err)
-	}
-	o, ok := v.(*xcontent.Object)
-	if !ok {
-		return nil, apierr.XContentParse("[search_template] Expected START_OBJECT but was: %s", jsonKind(v))
-	}
+func readTemplateRequest(o *xcontent.Object) (*templateRequest, error) {
 	t := &templateRequest{params: &javavalue.Object{}}
 	for _, m := range o.Members {
 		text, isText := m.Value.(string)
@@ -122,13 +114,13 @@ func scriptError(source string, err error) error {
 }
 
 func (a *API) renderTemplate(r *Request) (*Response, error) {
-	t := &templateRequest{params: &javavalue.Object{}}
-	if body, err := bodyOrSource(r); err != nil {
+	body, err := bodyOrSource(r)
+	if err != nil {
 		return nil, err
-	} else if body != nil {
-		if t, err = readTemplateRequest(r.Body); err != nil {
-			return nil, err
-		}
+	}
+	t, err := readTemplateRequest(body)
+	if err != nil {
+		return nil, err
 	}
 	if id := r.Param("id"); id != "" {
 		t.id, t.stored, t.inline = id, true, false
@@ -149,10 +141,11 @@ func (a *API) renderTemplate(r *Request) (*Response, error) {
 
 // searchTemplate fills a template and searches with it.
 func (a *API) searchTemplate(r *Request) (*Response, error) {
-	if _, err := bodyOrSource(r); err != nil {
+	body, err := bodyOrSource(r)
+	if err != nil {
 		return nil, err
 	}
-	t, err := readTemplateRequest(r.Body)
+	t, err := readTemplateRequest(body)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +165,15 @@ func (a *API) searchTemplate(r *Request) (*Response, error) {
 // multiSearchTemplate fills the templates of several searches.
 func (a *API) multiSearchTemplate(r *Request) (*Response, error) {
 	return a.multiSearchOf(r, func(line []byte) (body []byte, failed, err error) {
-		t, err := readTemplateRequest(line)
+		v, err := xcontent.Decode(line)
+		if err != nil {
+			return nil, nil, apierr.New(http.StatusBadRequest, "json_parse_exception", "the request body is not JSON: %v", err)
+		}
+		o, ok := v.(*xcontent.Object)
+		if !ok {
+			return nil, nil, apierr.XContentParse("[search_template] Expected START_OBJECT but was: %s", jsonKind(v))
+		}
+		t, err := readTemplateRequest(o)
 		if err == nil && !t.stored && !t.inline {
 			err = apierr.IllegalArgument("Malformed search template")
 		}
