@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -25,15 +27,42 @@ var errFindings = errors.New("findings")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := rootCommand().ExecuteContext(ctx)
+	cmd, err := rootCommand().ExecuteContextC(ctx)
 	stop()
 	switch {
 	case err == nil:
 	case errors.Is(err, errFindings):
 		os.Exit(exitFindings)
 	default:
-		fmt.Fprintln(os.Stderr, "varve: "+err.Error())
+		printError(os.Stderr, cmd, err)
 		os.Exit(exitFailed)
+	}
+}
+
+// printError tells why a command could not run: as JSON where it was to print that, too.
+func printError(w io.Writer, cmd *cobra.Command, err error) {
+	if asJSON, jerr := cmd.Flags().GetBool("json"); jerr == nil && asJSON {
+		if line, jerr := json.Marshal(map[string]string{"error": err.Error()}); jerr == nil {
+			fmt.Fprintln(w, string(line))
+			return
+		}
+	}
+	fmt.Fprintln(w, "varve: "+err.Error())
+}
+
+// explainArgs adds to errors about the number of arguments which those are.
+func explainArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil && cmd.Runnable() && cmd.HasParent() {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if err != nil && !cmd.HasSubCommands() {
+				err = fmt.Errorf("%w: %s", err, cmd.UseLine())
+			}
+			return err
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		explainArgs(sub)
 	}
 }
 
@@ -48,5 +77,6 @@ real OpenSearch snapshots, and looks into snapshot repositories without a cluste
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), demoCommand(), repoCommand(), keystoreCommand(), manCommand())
+	explainArgs(root)
 	return root
 }

@@ -63,6 +63,28 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
+// TestErrors looks at what a command that cannot run says.
+func TestErrors(t *testing.T) {
+	for args, want := range map[string]string{
+		"repo ls":                        "varve: accepts between 1 and 2 arg(s), received 0: varve repo ls LOCATION [SNAPSHOT] [flags]\n",
+		"repo ls --json fs:/none":        `{"error":"open the repository at fs:/none: there is no such folder"}` + "\n",
+		"repo verify --json fs:/none":    `{"error":"verify the repository at fs:/none: nothing is there"}` + "\n",
+		"repo extract fs:/none a b 1 to": "varve: open the repository at fs:/none: there is no such folder\n",
+	} {
+		root := rootCommand()
+		root.SetArgs(strings.Fields(args))
+		cmd, err := root.ExecuteC()
+		if err == nil {
+			t.Fatalf("%s: no error", args)
+		}
+		var out bytes.Buffer
+		printError(&out, cmd, err)
+		if out.String() != want {
+			t.Errorf("%s: %q, want %q", args, out.String(), want)
+		}
+	}
+}
+
 func TestCompletion(t *testing.T) {
 	root := rootCommand()
 	var out bytes.Buffer

@@ -42,6 +42,9 @@ func Extract(ctx context.Context, p *Printer, location, snapshot, index string, 
 	if err != nil {
 		return err
 	}
+	if count, err := r.ShardCount(ctx, r.Data, entry.SnapshotID, index); err == nil && (shard < 0 || shard >= count) { // else the error comes with what is read next
+		return fmt.Errorf("index [%s] has %s in snapshot [%s], from 0: there is no shard %d", index, plural(count, "shard", "shards"), snapshot, shard)
+	}
 	sh, err := r.Shard(ctx, ix.IndexID, shard)
 	if err != nil {
 		return err
@@ -145,7 +148,8 @@ func syncFolder(path string) error {
 	return err
 }
 
-// OutputFile is a file that appears under its name only when it is complete. "-" and "" are the writer given.
+// OutputFile is a file that appears under its name only when it is complete. "-" and "" are the writer given; a device or a pipe is
+// written to as it comes.
 type OutputFile struct {
 	io.Writer
 	file *os.File
@@ -161,6 +165,20 @@ func CreateOutput(path string, standard io.Writer) (*OutputFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch st, err := os.Stat(abs); {
+	case err == nil && st.IsDir():
+		return nil, fmt.Errorf("create the output: %s is a folder", abs)
+	case err == nil && !st.Mode().IsRegular(): // must not be replaced by a file
+		f, err := os.OpenFile(abs, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, fmt.Errorf("open the output: %w", err)
+		}
+		return &OutputFile{Writer: f, file: f}, nil
+	case err == nil:
+		if abs, err = filepath.EvalSymlinks(abs); err != nil {
+			return nil, fmt.Errorf("create the output: %w", err)
+		}
+	}
 	f, err := os.CreateTemp(filepath.Dir(abs), ".varve-unfinished-")
 	if err != nil {
 		return nil, fmt.Errorf("create the output: %w", err)
@@ -172,6 +190,9 @@ func CreateOutput(path string, standard io.Writer) (*OutputFile, error) {
 func (o *OutputFile) Close(failed error) error {
 	if o.file == nil {
 		return failed
+	}
+	if o.path == "" {
+		return errors.Join(failed, o.file.Close())
 	}
 	err := failed
 	if err == nil {

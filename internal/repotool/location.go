@@ -2,7 +2,11 @@ package repotool
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/varve-search/varve/blob"
 	_ "github.com/varve-search/varve/blob/fs"  // the scheme fs:
@@ -64,7 +68,25 @@ func openWritable(ctx context.Context, location string) (*Repo, error) {
 	return openRoot(ctx, location, true)
 }
 
+// folderThere says early, and clearly, that the folder of a location is not there, or none.
+func folderThere(location string) error {
+	path, ok := strings.CutPrefix(location, "fs:")
+	if !ok || path == "" {
+		return nil
+	}
+	switch st, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("open the repository at %s: there is no such folder", location)
+	case err == nil && !st.IsDir():
+		return fmt.Errorf("open the repository at %s: this is a file; a location is the folder in which index.latest lies", location)
+	}
+	return nil
+}
+
 func openRoot(ctx context.Context, location string, write bool) (*Repo, error) {
+	if err := folderThere(location); err != nil && !write {
+		return nil, err
+	}
 	r, unreadable, err := openAny(ctx, location, write)
 	if err != nil {
 		return nil, err

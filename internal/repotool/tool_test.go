@@ -168,7 +168,8 @@ func TestCancelled(t *testing.T) {
 }
 
 func TestLocations(t *testing.T) {
-	for loc, want := range map[string]string{"/somewhere": "SCHEME:PLACE", "nope:x": "no store for the scheme", "fs:" + t.TempDir(): "no index-N"} {
+	for loc, want := range map[string]string{"/somewhere": "SCHEME:PLACE", "nope:x": "no store for the scheme", "fs:" + t.TempDir(): "no index-N", "fs:" + t.TempDir() + "/none": "no such folder",
+		"fs:" + os.Args[0]: "this is a file"} {
 		if _, err := Open(bg, loc); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", loc, err)
 		}

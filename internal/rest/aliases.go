@@ -192,7 +192,7 @@ func plainText(v any) (string, bool) {
 
 func (a *API) getAliases(r *Request) (*Response, error) {
 	r.Ignore("local")
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	list, err := a.indices(r, strictExpandHidden.WithoutStreams())

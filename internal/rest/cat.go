@@ -29,7 +29,7 @@ func (a *API) routeCat(rt *Router) {
 	var paths []string
 	for _, t := range tables {
 		h := func(r *Request) (*Response, error) {
-			if err := a.managerTimeout(r); err != nil {
+			if err := a.waitTimes(r); err != nil {
 				return nil, err
 			}
 			r.Ignore("help", "v", "h", "s", "bytes", "time", "ts", "size", "local")

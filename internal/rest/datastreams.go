@@ -81,7 +81,7 @@ func (a *API) getDataStreams(r *Request) (*Response, error) {
 }
 
 func (a *API) deleteDataStreams(r *Request) (*Response, error) {
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	names := r.List("name")

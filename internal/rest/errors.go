@@ -30,7 +30,7 @@ func renderError(err error) *Response {
 	}
 	full := xcontent.Obj("root_cause", roots)
 	full.Members = append(full.Members, body.Members...)
-	return &Response{Status: status, Body: xcontent.Obj("error", full, "status", status)}
+	return &Response{Status: status, Body: xcontent.Obj("error", full, "status", status), whole: true}
 }
 
 func withoutCause(members []xcontent.Member) []xcontent.Member {

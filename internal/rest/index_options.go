@@ -103,7 +103,7 @@ func parseActive(v string, def int) (int, error) {
 
 // timeouts reads the times to wait for the manager and for acknowledgements.
 func (a *API) timeouts(r *Request) (time.Duration, error) {
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return 0, err
 	}
 	return r.Time("timeout", 30*time.Second)

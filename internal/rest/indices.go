@@ -152,7 +152,7 @@ func mappingOf(v any) (json.RawMessage, error) {
 
 func (a *API) getIndex(r *Request) (*Response, error) {
 	r.Ignore("local")
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	list, err := a.indices(r, wildcard.StrictExpandOpen)
@@ -233,7 +233,7 @@ func versionString(id string) string {
 
 func (a *API) indexExists(r *Request) (*Response, error) {
 	r.Ignore("local", "flat_settings", "include_defaults")
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	o, err := indicesOptions(r, wildcard.StrictExpandOpen)

@@ -82,7 +82,7 @@ func (a *API) putPipeline(r *Request) (*Response, error) {
 
 func (a *API) getPipelines(r *Request) (*Response, error) {
 	r.Ignore("local")
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	wanted := r.List("id")

@@ -22,7 +22,7 @@ func (a *API) routeMappings(rt *Router) {
 
 func (a *API) getMapping(r *Request) (*Response, error) {
 	r.Ignore("local")
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	list, err := a.indices(r, wildcard.StrictExpandOpen)

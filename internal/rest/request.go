@@ -116,7 +116,11 @@ func (r *Request) Time(name string, def time.Duration) (time.Duration, error) {
 	if !r.Has(name) {
 		return def, nil
 	}
-	return settings.ParseDuration(r.params[name], name)
+	d, err := settings.ParseDuration(r.params[name], name)
+	if err != nil {
+		return 0, apierr.IllegalArgument("%v", err)
+	}
+	return d, nil
 }
 
 // commonParams are known everywhere.

@@ -21,6 +21,7 @@ type Response struct {
 	Stream func(w io.Writer) error
 	// NoContent answers the status alone, as HEAD does.
 	NoContent bool
+	whole     bool // filter_path takes nothing away: an error is shown in full
 }
 
 // OK answers 200 with a body.
@@ -37,14 +38,14 @@ func Exists(yes bool) (*Response, error) {
 	return &Response{Status: http.StatusNotFound, NoContent: true}, nil
 }
 
-// encode renders a body as the request wants it.
-func encode(r *Request, body any) (data []byte, contentType string, err error) {
+// encode renders a body as the request wants it; whole disregards filter_path.
+func encode(r *Request, body any, whole bool) (data []byte, contentType string, err error) {
 	var b bytes.Buffer
 	if err := xcontent.Append(&b, body); err != nil {
 		return nil, "", err
 	}
 	data = b.Bytes()
-	if fp := r.params["filter_path"]; fp != "" {
+	if fp := r.params["filter_path"]; fp != "" && !whole {
 		if f := parsePathFilter(fp); f != nil {
 			v, err := xcontent.Decode(data)
 			if err != nil {

@@ -107,6 +107,13 @@ func readRestore(o *xcontent.Object, req *snapshot.RestoreRequest) error {
 			return err
 		}
 	}
+	// A pattern without a replacement renames nothing; an empty replacement takes away what the pattern finds.
+	if _, ok := o.Get("rename_replacement"); !ok {
+		req.RenamePattern = ""
+	}
+	if _, ok := o.Get("rename_alias_replacement"); !ok {
+		req.RenameAliasPattern = ""
+	}
 	return nil
 }
 

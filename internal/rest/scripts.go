@@ -163,7 +163,7 @@ func readScript(body *xcontent.Object) (*xcontent.Object, error) {
 
 func (a *API) getScript(r *Request) (*Response, error) {
 	r.Ignore("local")
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	id := r.Param("id")

@@ -235,7 +235,7 @@ func (s *Server) write(w http.ResponseWriter, req *Request, resp *Response) {
 	default:
 		var ct string
 		var err error
-		if data, ct, err = encode(req, resp.Body); err != nil {
+		if data, ct, err = encode(req, resp.Body, resp.whole); err != nil {
 			s.log.Error("an answer could not be encoded", "path", req.HTTP.URL.Path, "error", err)
 			http.Error(w, "the answer could not be encoded", http.StatusInternalServerError)
 			return

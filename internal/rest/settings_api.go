@@ -18,7 +18,7 @@ func (a *API) routeIndexSettings(rt *Router) {
 
 func (a *API) getSettings(r *Request) (*Response, error) {
 	r.Ignore("local")
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	flat, err := r.Bool("flat_settings", false)

@@ -16,7 +16,7 @@ func (a *API) routeShared(rt *Router) {
 
 // sharedRepositories lists the repositories of other clusters, with their owners and in what state they are.
 func (a *API) sharedRepositories(r *Request) (*Response, error) {
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	patterns := r.List("repository")

@@ -2,9 +2,11 @@ package rest
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/snapshot"
+	"github.com/varve-search/varve/internal/wildcard"
 )
 
 func (a *API) cloneSnapshot(r *Request) (*Response, error) {
@@ -36,6 +38,9 @@ func (a *API) cloneSnapshot(r *Request) (*Response, error) {
 	}
 	if err := r.unknownParams(); err != nil {
 		return nil, err
+	}
+	if req.Target, err = wildcard.DateMath(req.Target, time.Now()); err != nil {
+		return nil, apierr.IllegalArgument("%v", err)
 	}
 	if err := a.Snapshots.Clone(r.Context(), req); err != nil {
 		return nil, err

@@ -1,8 +1,10 @@
 package rest
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/snapshot"
@@ -17,18 +19,24 @@ func (a *API) snapshotStatus(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	repo, snaps := r.Param("repository"), r.List("snapshot")
+	repo, snaps, indices := r.Param("repository"), r.List("snapshot"), r.List("index")
 	if repo == "_all" {
 		repo = ""
 	}
+	if len(snaps) == 1 && strings.EqualFold(snaps[0], "_all") {
+		snaps = nil
+	}
+	if len(indices) > 0 && len(snaps) != 1 {
+		return nil, apierr.Validation(fmt.Sprintf("index list filter is supported only when a single 'snapshot' is passed, but found 'snapshot' param = [[%s]]", strings.Join(snaps, ", ")))
+	}
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
 	if len(snaps) == 0 {
-		if repo != "" && a.view().Repository(repo) == nil {
-			return nil, apierr.RepositoryMissing(repo)
-		}
 		list := a.Snapshots.Current(repo)
 		return streamList(r, "snapshots", len(list), len(list), func(i int) (any, error) { return statusObject(list[i]), nil })
 	}
-	look, err := a.Snapshots.OpenStatus(r.Context(), repo, snaps, r.List("index"), ignore)
+	look, err := a.Snapshots.OpenStatus(r.Context(), repo, snaps, indices, ignore)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -43,12 +44,21 @@ func (a *API) managerTimeout(r *Request) error {
 			return apierr.New(http.StatusBadRequest, "parse_exception", "Please only use one of the request parameters [master_timeout, cluster_manager_timeout].")
 		}
 	}
-	for _, name := range []string{"master_timeout", "cluster_manager_timeout", "timeout"} {
+	for _, name := range []string{"master_timeout", "cluster_manager_timeout"} {
 		if _, err := r.Time(name, 30*time.Second); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// waitTimes is managerTimeout for requests that also take a time to wait for other nodes.
+func (a *API) waitTimes(r *Request) error {
+	if err := a.managerTimeout(r); err != nil {
+		return err
+	}
+	_, err := r.Time("timeout", 30*time.Second)
+	return err
 }
 
 func repositoryObject(rec *state.Repository) *xcontent.Object {
@@ -91,7 +101,9 @@ func (a *API) repositories(patterns []string) ([]*state.Repository, error) {
 }
 
 func (a *API) getRepositories(r *Request) (*Response, error) {
-	r.Ignore("local")
+	if _, err := r.Bool("local", false); err != nil {
+		return nil, err
+	}
 	if err := a.managerTimeout(r); err != nil {
 		return nil, err
 	}
@@ -107,7 +119,7 @@ func (a *API) getRepositories(r *Request) (*Response, error) {
 }
 
 func (a *API) putRepository(r *Request) (*Response, error) {
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	verify, err := r.Bool("verify", true)
@@ -118,12 +130,22 @@ func (a *API) putRepository(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	typ, _ := body["type"].(string)
+	if body == nil {
+		return nil, apierr.New(http.StatusBadRequest, "parse_exception", "request body is required")
+	}
+	typ := ""
+	if v := body["type"]; v != nil {
+		typ = fmt.Sprint(v)
+	}
 	if typ == "" {
 		return nil, apierr.Validation("type is missing")
 	}
 	cfg := settings.Settings{}
-	if raw, ok := body["settings"].(map[string]any); ok {
+	if v, ok := body["settings"]; ok {
+		raw, isObject := v.(map[string]any)
+		if !isObject {
+			return nil, apierr.IllegalArgument("Malformed settings section, should include an inner object")
+		}
 		if cfg, err = settings.FromMap(raw); err != nil {
 			return nil, apierr.IllegalArgument("the repository's settings: %v", err)
 		}
@@ -138,31 +160,28 @@ func (a *API) putRepository(r *Request) (*Response, error) {
 }
 
 func (a *API) deleteRepository(r *Request) (*Response, error) {
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
-	list, err := a.repositories(r.List("repository"))
-	if err != nil {
+	pattern := r.Param("repository")
+	if err := r.unknownParams(); err != nil {
 		return nil, err
 	}
-	names := make([]string, len(list))
-	for i, rec := range list {
-		names[i] = rec.Name
-	}
-	if len(names) == 0 && !strings.Contains(r.Param("repository"), "*") {
-		return nil, apierr.RepositoryMissing(r.Param("repository"))
-	}
-	if err := a.Snapshots.DeleteRepositories(r.Context(), names); err != nil {
+	if err := a.Snapshots.DeleteRepositories(r.Context(), pattern); err != nil {
 		return nil, err
 	}
 	return Acknowledged()
 }
 
 func (a *API) verifyRepository(r *Request) (*Response, error) {
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
-	nodes, err := a.Snapshots.VerifyRepository(r.Context(), r.Param("repository"))
+	name := r.Param("repository")
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
+	nodes, err := a.Snapshots.VerifyRepository(r.Context(), name)
 	if err != nil {
 		return nil, err
 	}
@@ -174,14 +193,18 @@ func (a *API) verifyRepository(r *Request) (*Response, error) {
 }
 
 func (a *API) cleanupRepository(r *Request) (*Response, error) {
-	if err := a.managerTimeout(r); err != nil {
+	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
 	deep, err := r.Bool("deep", false)
 	if err != nil {
 		return nil, err
 	}
-	report, err := a.Snapshots.Cleanup(r.Context(), r.Param("repository"), deep)
+	name := r.Param("repository")
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
+	report, err := a.Snapshots.Cleanup(r.Context(), name, deep)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +256,7 @@ func boolean(key string, v any) (bool, error) {
 			return v == "true", nil
 		}
 	}
-	return false, apierr.IllegalArgument("Failed to parse value [%v] of [%s] as only [true] or [false] are allowed.", v, key)
+	return false, apierr.IllegalArgument("Failed to parse value [%v] as only [true] or [false] are allowed.", v)
 }
 
 func (a *API) createSnapshot(r *Request) (*Response, error) {
@@ -250,11 +273,18 @@ func (a *API) createSnapshot(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := readCreate(o, &req); err != nil {
+	unknown, err := readCreate(o, &req)
+	if err != nil {
 		return nil, err
+	}
+	for _, key := range unknown {
+		r.Warn("[" + key + "] in the body means nothing to a snapshot and is left out")
 	}
 	if err := r.unknownParams(); err != nil {
 		return nil, err
+	}
+	if req.Snapshot, err = wildcard.DateMath(req.Snapshot, time.Now()); err != nil {
+		return nil, apierr.IllegalArgument("%v", err)
 	}
 	uuid, err := a.Snapshots.Create(r.Context(), req)
 	if err != nil {
@@ -270,43 +300,51 @@ func (a *API) createSnapshot(r *Request) (*Response, error) {
 	return OK(xcontent.Obj("snapshot", infoObject(info)))
 }
 
-func readCreate(o *xcontent.Object, req *snapshot.CreateRequest) error {
+// readCreate reads the body of a request that takes a snapshot, and returns the keys in it that mean nothing: a real node minds none.
+func readCreate(o *xcontent.Object, req *snapshot.CreateRequest) (unknown []string, err error) {
 	if o == nil {
-		return nil
+		return nil, nil
 	}
+	flags := map[string]*bool{"partial": &req.Partial, "include_global_state": &req.IncludeGlobalState,
+		"ignore_unavailable": &req.Options.IgnoreUnavailable, "allow_no_indices": &req.Options.AllowNoIndices}
 	for _, m := range o.Members {
-		var err error
+		if flag, ok := flags[m.Key]; ok {
+			if m.Value == nil && flag != &req.IncludeGlobalState && flag != &req.Partial {
+				continue
+			}
+			if *flag, err = boolean(m.Key, m.Value); err != nil {
+				return nil, apierr.IllegalArgument("Could not convert [%s] to boolean", m.Key).Because(err)
+			}
+			continue
+		}
 		switch m.Key {
 		case "indices":
 			req.Indices, err = names("indices", m.Value)
-		case "partial":
-			req.Partial, err = boolean(m.Key, m.Value)
-		case "include_global_state":
-			req.IncludeGlobalState, err = boolean(m.Key, m.Value)
-		case "ignore_unavailable":
-			req.Options.IgnoreUnavailable, err = boolean(m.Key, m.Value)
-		case "allow_no_indices":
-			req.Options.AllowNoIndices, err = boolean(m.Key, m.Value)
 		case "expand_wildcards":
-			s, _ := m.Value.(string)
-			req.Options, err = req.Options.WithExpandWildcards(s)
+			var list []string
+			if list, err = names(m.Key, m.Value); err == nil {
+				req.Options, err = req.Options.WithExpandWildcards(strings.Join(list, ","))
+			}
 		case "metadata":
 			if _, ok := m.Value.(*xcontent.Object); !ok && m.Value != nil {
-				return apierr.IllegalArgument("malformed metadata, should be an object")
+				return nil, apierr.IllegalArgument("malformed metadata, should be an object")
 			}
 			req.Metadata, err = json.Marshal(m.Value)
 			if err == nil && len(req.Metadata) > 1024 {
-				return apierr.Validation("metadata must be smaller than 1024 bytes, but was [" + strconv.Itoa(len(req.Metadata)) + "]")
+				return nil, apierr.Validation("metadata must be smaller than 1024 bytes, but was [" + strconv.Itoa(len(req.Metadata)) + "]")
 			}
-		case "settings", "feature_states":
+		case "settings":
+			if _, ok := m.Value.(*xcontent.Object); !ok {
+				return nil, apierr.IllegalArgument("malformed settings section, should indices an inner object")
+			}
 		default:
-			return apierr.IllegalArgument("Unknown parameter %s", m.Key)
+			unknown = append(unknown, m.Key)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return unknown, nil
 }
 
 func (a *API) deleteSnapshots(r *Request) (*Response, error) {

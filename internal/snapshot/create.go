@@ -62,8 +62,6 @@ func CheckSnapshotName(repo, name string) error {
 		return invalidName(repo, name, "must be lowercase")
 	case strings.ContainsAny(name, `\/*?"<>|`):
 		return invalidName(repo, name, `must not contain the following characters [ , ", *, \, <, |, ,, >, /, ?]`)
-	case len(name) > 255:
-		return invalidName(repo, name, "name is too long")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/wildcard"
 	"github.com/varve-search/varve/repository"
@@ -68,7 +69,7 @@ func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, 
 	}
 	var jobs []*state.SnapshotJob
 	for _, op := range queueOf(tx.View, repo) {
-		if op.job != nil && len(wildcard.MatchNames([]string{op.job.Name}, patterns...)) > 0 {
+		if op.job != nil && slices.ContainsFunc(patterns, func(p string) bool { return settings.Match(p, op.job.Name) }) {
 			jobs = append(jobs, op.job)
 		}
 	}
@@ -184,7 +185,10 @@ func chooseSnapshots(data *repository.Data, repo string, patterns []string, jobs
 		names = append(names, e.Name)
 	}
 	for _, p := range patterns {
-		found := wildcard.MatchNames(names, p)
+		var found []string
+		if p != "_all" { // a real node deletes all for * only
+			found = wildcard.MatchNames(names, p)
+		}
 		if len(found) == 0 && !strings.Contains(p, "*") && !slices.ContainsFunc(jobs, func(j *state.SnapshotJob) bool { return j.Name == p }) {
 			return nil, apierr.SnapshotMissing(repo, p)
 		}

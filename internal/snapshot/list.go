@@ -115,6 +115,9 @@ func addIndices(data *repository.Data, entries []Entry) {
 			}
 		}
 	}
+	for i := range entries {
+		slices.Sort(entries[i].Indices)
+	}
 }
 
 func (e *Entry) start() time.Time {
@@ -147,7 +150,10 @@ func choose(entries []Entry, repo string, patterns []string, ignoreUnavailable b
 			}
 			continue
 		}
-		found := wildcard.MatchNames(names, p)
+		var found []string
+		if !strings.EqualFold(p, "_all") { // it counts alone
+			found = wildcard.MatchNames(names, p)
+		}
 		if len(found) == 0 && !strings.Contains(p, "*") && !ignoreUnavailable {
 			return nil, apierr.SnapshotMissing(repo, p)
 		}

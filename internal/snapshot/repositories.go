@@ -40,6 +40,18 @@ func repositoryError(name, format string, args ...any) *apierr.Error {
 	return apierr.New(http.StatusInternalServerError, "repository_exception", "[%s] %s", name, fmt.Sprintf(format, args...))
 }
 
+// notCreated is the error of a repository that cannot be opened with its settings.
+func notCreated(name string, why *apierr.Error) *apierr.Error {
+	e := repositoryError(name, "failed to create repository").Because(why)
+	e.RootCauses = []error{why}
+	return e
+}
+
+// badSetting is the error of a setting with a value that it cannot have.
+func badSetting(name string, err error) error {
+	return repositoryError(name, "failed to create repository").Because(apierr.IllegalArgument("%v", err))
+}
+
 // CheckRepositoryName refuses names that no repository may have.
 func CheckRepositoryName(name string) error {
 	switch {
@@ -59,7 +71,7 @@ func (s *Service) PutRepository(ctx context.Context, name, typ string, cfg setti
 		return err
 	}
 	if _, _, err := ratesOf(cfg); err != nil {
-		return repositoryError(name, "failed to create repository").Because(err)
+		return badSetting(name, err)
 	}
 	cfg, err := sharedSettings(name, cfg)
 	if err != nil {
@@ -126,19 +138,24 @@ func inUse(v *state.View, name string) error {
 	return nil
 }
 
-// DeleteRepositories unregisters repositories; the blobs stay.
-func (s *Service) DeleteRepositories(ctx context.Context, names []string) error {
+// DeleteRepositories unregisters the repositories whose names match a pattern; the blobs stay. It is one pattern: neither commas
+// nor _all mean several, and only * may find none.
+func (s *Service) DeleteRepositories(ctx context.Context, pattern string) error {
 	return s.store.Update(ctx, func(tx *state.Tx) error {
-		for _, name := range names {
-			r := tx.Repository(name)
-			if r == nil {
-				return apierr.RepositoryMissing(name)
+		found := false
+		for _, r := range tx.Repositories() {
+			if !settings.Match(pattern, r.Name) {
+				continue
 			}
-			if err := inUse(tx.View, name); err != nil {
+			found = true
+			if err := inUse(tx.View, r.Name); err != nil {
 				return err
 			}
 			tx.Delete(r)
-			dropCosts(tx, name)
+			dropCosts(tx, r.Name)
+		}
+		if !found && pattern != "*" {
+			return apierr.RepositoryMissing(pattern)
 		}
 		return nil
 	})
@@ -250,8 +267,13 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 	if s.cfg.RemoteStore != nil {
 		opts.RemoteStore = s.cfg.RemoteStore
 	}
+	for _, key := range []string{"readonly", "compress"} {
+		if _, err := rec.Settings.Bool(key, false); err != nil {
+			return nil, badSetting(rec.Name, err)
+		}
+	}
 	if compress, err := rec.Settings.Bool("compress", false); err != nil {
-		return nil, err
+		return nil, badSetting(rec.Name, err)
 	} else if compress {
 		opts.Compression = repository.Deflate
 		if rec.Settings.GetOr("compression_type", "") == "zstd" || rec.Settings.GetOr("compression_type", "") == "ZSTD" {
@@ -259,7 +281,7 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 		}
 	}
 	if opts.ChunkSize, err = rec.Settings.Bytes("chunk_size", defaultChunk(rec.Type)); err != nil {
-		return nil, err
+		return nil, badSetting(rec.Name, err)
 	}
 	if readOnly(rec) {
 		c = blob.ReadOnly(c)
@@ -333,15 +355,15 @@ func (s *Service) openFS(rec *state.Repository) (blob.Container, error) {
 func (s *Service) fsLocation(rec *state.Repository) (string, error) {
 	loc, ok := rec.Settings.Get("location")
 	if !ok || loc == "" {
-		return "", repositoryError(rec.Name, "missing location")
+		return "", notCreated(rec.Name, repositoryError(rec.Name, "missing location"))
 	}
 	refuse := func() error {
 		why := "this setting is empty"
 		if len(s.cfg.PathRepo) > 0 {
 			why = "path.repo is [" + strings.Join(s.cfg.PathRepo, ", ") + "]"
-			return repositoryError(rec.Name, "location [%s] doesn't match any of the locations specified by path.repo: %s", loc, why)
+			return notCreated(rec.Name, repositoryError(rec.Name, "location [%s] doesn't match any of the locations specified by path.repo: %s", loc, why))
 		}
-		return repositoryError(rec.Name, "location [%s] doesn't match any of the locations specified by path.repo because %s", loc, why)
+		return notCreated(rec.Name, repositoryError(rec.Name, "location [%s] doesn't match any of the locations specified by path.repo because %s", loc, why))
 	}
 	for _, root := range s.cfg.PathRepo {
 		root, err := filepath.Abs(root)

@@ -23,10 +23,11 @@ type RestoreRequest struct {
 	IgnoreUnavailable                           bool
 	ForbidNoIndices                             bool // a wildcard that matches nothing is an error
 	IncludeGlobalState, IncludeAliases, Partial bool
-	RenamePattern, RenameReplacement            string
-	RenameAliasPattern, RenameAliasReplacement  string
-	IndexSettings                               settings.Settings // with "index."
-	IgnoreIndexSettings                         []string
+	// Patterns are Java's. An empty one renames nothing.
+	RenamePattern, RenameReplacement           string
+	RenameAliasPattern, RenameAliasReplacement string
+	IndexSettings                              settings.Settings // with "index."
+	IgnoreIndexSettings                        []string
 	// Remote leaves the files in the repository: the indices are searched there (storage_type remote_snapshot).
 	Remote bool
 }

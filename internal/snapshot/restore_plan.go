@@ -91,7 +91,7 @@ func filterIndices(have []string, req RestoreRequest) ([]string, error) {
 				}
 			}
 		}
-		missing := !hit && !drop && !req.IgnoreUnavailable
+		missing := !hit && !req.IgnoreUnavailable
 		if missing && !strings.Contains(p, "*") || !hit && !drop && req.ForbidNoIndices && strings.Contains(p, "*") {
 			return nil, apierr.New(http.StatusNotFound, "index_not_found_exception", "no such index [%s]", p).With("index", p).With("index_uuid", "_na_")
 		}
@@ -167,7 +167,7 @@ func (p *restorePlan) rename(name string) (string, error) {
 
 // renamed applies the pattern to a name.
 func (p *restorePlan) renamed(name string) (string, error) {
-	if p.req.RenamePattern == "" || p.req.RenameReplacement == "" {
+	if p.req.RenamePattern == "" {
 		return name, nil
 	}
 	return replaceAll(name, p.req.RenamePattern, p.req.RenameReplacement)
@@ -184,7 +184,7 @@ func (p *restorePlan) renameAliases(ix *state.Index) error {
 	renamed := map[string]state.Alias{}
 	for name, a := range ix.Aliases {
 		to := name
-		if p.req.RenameAliasPattern != "" && p.req.RenameAliasReplacement != "" {
+		if p.req.RenameAliasPattern != "" {
 			var err error
 			if to, err = replaceAll(name, p.req.RenameAliasPattern, p.req.RenameAliasReplacement); err != nil {
 				return err

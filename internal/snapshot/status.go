@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -153,8 +154,11 @@ func (st *Status) only(indices []string, ignoreUnavailable bool) error {
 		}
 	}
 	if len(missing) > 0 && !ignoreUnavailable {
-		list := strings.Join(missing, ", ") + " and possibly more indices" // a real node says so of a single one, too
-		return apierr.IndexNotFound(list).Because(apierr.IllegalArgument("indices [%s] missing in snapshot [%s] of repository [%s]", list, st.ID.Name, st.Repository))
+		list := strings.Join(missing, ", ")
+		if len(missing) == len(indices) {
+			list += " and possibly more indices" // a real node says so of a single one, too
+		}
+		return apierr.New(http.StatusNotFound, "index_not_found_exception", "no such index [%s]", list).With("index", list).With("index_uuid", "_na_").Because(apierr.IllegalArgument("indices [%s] missing in snapshot [%s] of repository [%s]", list, st.ID.Name, st.Repository))
 	}
 	st.Indices = kept
 	return nil

@@ -57,7 +57,7 @@ func (o Options) WithExpandWildcards(v string) (Options, error) {
 		case "all":
 			o.ExpandOpen, o.ExpandClosed, o.ExpandHidden = true, true, true
 		default:
-			return o, fmt.Errorf("No valid expand wildcard value [%s]", s) //nolint:staticcheck // OpenSearch's text
+			return o, &IllegalError{Reason: fmt.Sprintf("No valid expand wildcard value [%s]", s)}
 		}
 	}
 	return o, nil

@@ -414,7 +414,7 @@ func TestRandomSequences(t *testing.T) {
 			}
 		}
 		n.calm()
-		if err := n.svc().DeleteRepositories(context.Background(), []string{m.repo}); err != nil {
+		if err := n.svc().DeleteRepositories(context.Background(), m.repo); err != nil {
 			t.Fatal(err)
 		}
 	}
