@@ -118,3 +118,42 @@ func OpenType(ctx context.Context, typ string, cfg Config) (Container, error) {
 	}
 	return open(ctx, cfg)
 }
+
+// settingNames are the settings that each type of repository reads.
+var settingNames = map[string]map[string]bool{}
+
+// RegisterSettings says which settings of its own a type of repository reads.
+func RegisterSettings(typ string, names ...string) {
+	openersMu.Lock()
+	defer openersMu.Unlock()
+	if settingNames[typ] == nil {
+		settingNames[typ] = map[string]bool{}
+	}
+	for _, n := range names {
+		settingNames[typ][n] = true
+	}
+}
+
+// UnknownSettings returns the settings that a type of repository does not read, sorted: mistakes in writing, or settings of other servers. It is
+// nil for a type that did not say what it reads.
+func UnknownSettings(typ string, set Settings) []string {
+	openersMu.RLock()
+	defer openersMu.RUnlock()
+	known := settingNames[typ]
+	var out []string
+	for name := range set {
+		if known != nil && !known[name] {
+			out = append(out, name)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// CheckLocation refuses a location with a setting that nobody reads. In a location nothing is carried along for other servers.
+func CheckLocation(typ string, set Settings) error {
+	if unknown := UnknownSettings(typ, set); len(unknown) > 0 {
+		return SettingError(unknown[0], "there is no such setting of type %s", typ)
+	}
+	return nil
+}

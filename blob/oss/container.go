@@ -28,6 +28,8 @@ var (
 
 func init() {
 	blob.RegisterType("oss", func(_ context.Context, cfg blob.Config) (blob.Container, error) { return New(cfg) })
+	blob.RegisterSettings("oss", "bucket", "base_path", "endpoint", "region", "access_key_id", "secret_access_key", "security_token", "chunk_size", "buffer_size", "compress",
+		"readonly", "max_retries", "signature_version", "storage_class", "path_style_access")
 	blob.Register("oss", openLocation)
 }
 
@@ -47,6 +49,9 @@ func openLocation(_ context.Context, rest string) (blob.Container, error) {
 			return nil, blob.SettingError(name, "stands before the question mark: oss://BUCKET/BASE_PATH")
 		}
 		set[name] = values[len(values)-1]
+	}
+	if err := blob.CheckLocation("oss", set); err != nil {
+		return nil, err
 	}
 	return New(blob.Config{Settings: set})
 }

@@ -46,6 +46,9 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 	c.api = s3.NewFromConfig(base, func(o *s3.Options) {
 		o.HTTPClient = newDoer(transport, c.counters, cfg.connections)
 		o.Credentials = creds
+		if cfg.endpoint == nil && o.BaseEndpoint != nil {
+			cfg.adoptEndpoint(*o.BaseEndpoint)
+		}
 		o.UsePathStyle = cfg.pathStyle
 		o.ContinueHeaderThresholdBytes = -1 // bodies are sent at once, and again if need be
 		o.BaseEndpoint = nil

@@ -38,25 +38,34 @@ type config struct {
 	readOnly     bool
 
 	// client
-	endpoint    *url.URL // nil: Amazon's, by region
-	region      string   // empty: whatever the environment says
-	pathStyle   bool
-	attempts    int
-	retryQuota  bool
-	legacyMD5   bool
-	signPayload bool // over plain HTTP; over TLS nobody can change it
-	readTimeout time.Duration
-	dialTimeout time.Duration
-	connections int
-	proxy       *url.URL // nil: by the environment, unless noProxy
-	noProxy     bool
-	caFile      string
-	stsEndpoint string
+	endpoint  *url.URL // nil: Amazon's, by region
+	region    string   // empty: whatever the environment says
+	pathStyle bool
+	// pathStyleSet: it was chosen, and does not follow from the endpoint.
+	pathStyleSet bool
+	attempts     int
+	retryQuota   bool
+	legacyMD5    bool
+	signPayload  bool // over plain HTTP; over TLS nobody can change it
+	readTimeout  time.Duration
+	dialTimeout  time.Duration
+	connections  int
+	proxy        *url.URL // nil: by the environment, unless noProxy
+	noProxy      bool
+	caFile       string
+	stsEndpoint  string
 
 	// credentials; none of these texts may reach a message
 	accessKey, secretKey, sessionToken string
 	roleARN, roleSession, tokenFile    string
 	client                             string // its name, for messages
+}
+
+// objectSettings are a repository's own, beside those that it may take from its client.
+var objectSettings = []string{
+	"bucket", "base_path", "client", "compress", "chunk_size", "buffer_size", "canned_acl", "storage_class", "expected_bucket_owner", "readonly",
+	"server_side_encryption", "server_side_encryption_type", "server_side_encryption_kms_key_id", "server_side_encryption_bucket_key_enabled",
+	"server_side_encryption_encryption_context", "s3_async_client_type", "max_snapshot_bytes_per_sec", "max_restore_bytes_per_sec",
 }
 
 // clientSettings are the parts behind s3.client.NAME. that are known. Those that are true name secrets.

@@ -33,6 +33,7 @@ func (c *config) parseEndpoint(r *reader) {
 		}
 		c.endpoint = u
 	}
+	c.pathStyleSet = r.text("path_style_access") != ""
 	if c.endpoint == nil {
 		c.pathStyle = r.bool("path_style_access", false)
 		return
@@ -46,9 +47,25 @@ func (c *config) parseEndpoint(r *reader) {
 			c.region = "us-east-1" // stores of one place accept this one
 		}
 	}
-	// Other stores seldom have a name in the DNS for each bucket; Alibaba's accepts nothing else.
-	own := !c.amazon() && !strings.HasSuffix(c.endpoint.Hostname(), ".aliyuncs.com")
-	c.pathStyle = r.bool("path_style_access", own)
+	c.pathStyle = r.bool("path_style_access", c.ownStyle())
+}
+
+// adoptEndpoint takes the endpoint of a profile in the AWS configuration of this machine, where neither the settings nor the environment name one.
+func (c *config) adoptEndpoint(text string) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return // the SDK says so with the first request
+	}
+	c.endpoint = u
+	if !c.pathStyleSet {
+		c.pathStyle = c.ownStyle()
+	}
+}
+
+// ownStyle tells whether an endpoint's buckets are named in paths unless something else is set: other stores than Amazon's seldom have a name in the
+// DNS for each; Alibaba's accepts nothing else.
+func (c *config) ownStyle() bool {
+	return !c.amazon() && !strings.HasSuffix(c.endpoint.Hostname(), ".aliyuncs.com")
 }
 
 func parseEndpoint(r *reader, name, text, protocol string) *url.URL {
@@ -153,12 +170,16 @@ func (c *config) parseCredentials(r *reader) {
 		c.secretKey, _ = r.cfg.LookupSecret(r.prefix + "secret_key")
 		c.sessionToken, _ = r.cfg.LookupSecret(r.prefix + "session_token")
 	}
+	prefix := r.prefix
+	if own {
+		prefix = ""
+	}
 	switch {
 	case c.accessKey != "" && c.secretKey == "":
-		r.note(blob.SettingError(r.prefix+"secret_key", "is missing although the access key is there"))
+		r.note(blob.SettingError(prefix+"secret_key", "is missing although the access key is there"))
 	case c.accessKey == "" && c.secretKey != "":
-		r.note(blob.SettingError(r.prefix+"access_key", "is missing although the secret key is there"))
+		r.note(blob.SettingError(prefix+"access_key", "is missing although the secret key is there"))
 	case c.accessKey == "" && c.sessionToken != "":
-		r.note(blob.SettingError(r.prefix+"session_token", "needs an access key and a secret key beside it"))
+		r.note(blob.SettingError(prefix+"session_token", "needs an access key and a secret key beside it"))
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +31,8 @@ var (
 
 func init() {
 	blob.RegisterType("s3", func(ctx context.Context, cfg blob.Config) (blob.Container, error) { return New(ctx, cfg) })
+	blob.RegisterSettings("s3", objectSettings...)
+	blob.RegisterSettings("s3", slices.Collect(maps.Keys(clientSettings))...)
 	blob.Register("s3", openLocation)
 }
 
@@ -68,6 +72,9 @@ func openLocation(ctx context.Context, rest string) (blob.Container, error) {
 		default:
 			set[name] = values[len(values)-1]
 		}
+	}
+	if err := blob.CheckLocation("s3", set); err != nil {
+		return nil, err
 	}
 	return New(ctx, blob.Config{Settings: set, Node: node})
 }

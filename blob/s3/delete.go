@@ -107,7 +107,11 @@ func (c *Container) deleteKeys(ctx context.Context, keys []string, f *failures) 
 		} else if code == "InternalError" {
 			kind = blob.KindUnavailable
 		}
-		fail(key, &blob.Error{Op: "delete", Location: c.String(), Name: strings.TrimPrefix(key, c.prefix), Kind: kind, Err: fmt.Errorf("%s: %s", code, aws.ToString(e.Message))})
+		hint := ""
+		if code == "AccessDenied" {
+			hint = c.denied("DeleteObject")
+		}
+		fail(key, &blob.Error{Op: "delete", Location: c.String(), Name: strings.TrimPrefix(key, c.prefix), Kind: kind, Err: fmt.Errorf("%s: %s%s", code, aws.ToString(e.Message), hint)})
 	}
 }
 

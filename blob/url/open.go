@@ -16,6 +16,7 @@ import (
 
 func init() {
 	blob.RegisterType("url", Open)
+	blob.RegisterSettings("url", "url", "http_max_retries", "http_socket_timeout")
 	for _, scheme := range []string{"http", "https"} {
 		blob.Register(scheme, func(_ context.Context, rest string) (blob.Container, error) {
 			u, err := parse(scheme + ":" + rest)
@@ -44,7 +45,7 @@ func parse(text string) (*url.URL, error) {
 	case u.User != nil:
 		return nil, errors.New("credentials do not belong into a URL")
 	case u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("it must end with its path")
+		return nil, errors.New("it must end with its path: a signed URL is good for one object, and a repository has many")
 	}
 	if u.Scheme != "file" && u.Host == "" {
 		return nil, errors.New("it names no host")

@@ -92,6 +92,10 @@ func openRoot(ctx context.Context, location string, write bool) (*Repo, error) {
 		return nil, err
 	}
 	if unreadable != nil {
+		switch blob.KindOf(unreadable) {
+		case blob.KindPermission, blob.KindUnavailable, blob.KindThrottled, blob.KindInvalid, blob.KindUnsupported, blob.KindArchived:
+			return nil, unreadable // nothing is known of the repository
+		}
 		return nil, fmt.Errorf("%w (`varve repo repair %s` shows what can be saved)", unreadable, location)
 	}
 	if r.Data.Generation == repository.NoGeneration {

@@ -2,6 +2,8 @@ package rest
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -33,28 +35,71 @@ func (a *API) operationCosts(r *Request) (*Response, error) {
 	if size < 0 || size > mostCosts {
 		return nil, apierr.IllegalArgument("[size] must be from 0 to %d, but was [%d]", mostCosts, size)
 	}
+	byPolicy := false
+	switch group := r.Param("group_by"); group {
+	case "":
+	case "policy":
+		byPolicy = true
+	default:
+		return nil, apierr.IllegalArgument("[group_by] can be [policy] only, but was [%s]", group)
+	}
 	records, err := a.repositories(r.List("repository"))
 	if err != nil {
 		return nil, err
 	}
-	snap := r.Param("snapshot")
-	list := []any{}
+	snap, policy := r.Param("snapshot"), r.Param("policy")
+	list, policies := []any{}, []*policyGroup{}
 	found := 0
 	for _, rec := range records {
 		prices, err := a.Snapshots.Prices(rec.Name, rec.Type)
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range a.Snapshots.Costs(rec.Name, snap) {
+		costs := a.Snapshots.Costs(rec.Name, snap)
+		if policy != "" {
+			costs = slices.DeleteFunc(costs, func(c snapshot.Cost) bool { return c.Policy != policy })
+		}
+		for _, c := range costs {
 			if found++; len(list) < size {
 				list = append(list, costObject(c, prices, human))
 			}
 		}
+		if byPolicy {
+			for _, g := range snapshot.ByPolicy(costs) {
+				policies = append(policies, &policyGroup{g, prices})
+			}
+		}
 	}
-	if snap != "" && found == 0 {
+	if snap != "" && found == 0 && policy == "" {
 		return nil, apierr.SnapshotMissing(r.Param("repository"), snap)
 	}
-	return OK(xcontent.Obj("total", found, "operations", list))
+	o := xcontent.Obj("total", found, "operations", list)
+	if byPolicy {
+		slices.SortStableFunc(policies, func(a, b *policyGroup) int { return strings.Compare(a.Policy, b.Policy) })
+		groups := []any{}
+		for _, g := range policies {
+			groups = append(groups, g.object(human))
+		}
+		o.Add("policies", groups)
+	}
+	return OK(o)
+}
+
+// policyGroup is what a policy cost in a repository, whose prices it has.
+type policyGroup struct {
+	*snapshot.PolicyCost
+	prices *snapshot.Prices
+}
+
+func (g *policyGroup) object(human bool) *xcontent.Object {
+	ops := &xcontent.Object{}
+	for _, kind := range sortedKeys(g.Operations) {
+		ops.Add(kind, g.Operations[kind])
+	}
+	o := xcontent.Obj("policy", g.Policy, "repository", g.Repository, "runs", g.Runs, "operations", ops)
+	o.Add("first_start_time_in_millis", g.Started.UnixMilli()).Add("last_start_time_in_millis", g.Latest.UnixMilli())
+	addSent(o, g.OperationCost, g.prices, human)
+	return o
 }
 
 func costObject(c snapshot.Cost, prices *snapshot.Prices, human bool) *xcontent.Object {
@@ -62,19 +107,27 @@ func costObject(c snapshot.Cost, prices *snapshot.Prices, human bool) *xcontent.
 	if len(c.Snapshots) > 0 {
 		o.Add("snapshots", c.Snapshots)
 	}
+	if c.Policy != "" {
+		o.Add("policy", c.Policy)
+	}
 	o.Add("uuid", c.UUID).Add("in_progress", c.Running)
 	o.Add("start_time", c.Started.Format(time.RFC3339)).Add("start_time_in_millis", c.Started.UnixMilli())
 	if !c.Running {
 		o.Add("result", c.Result).Add("end_time", c.Ended.Format(time.RFC3339)).Add("end_time_in_millis", c.Ended.UnixMilli())
 	}
+	addSent(o, c.OperationCost, prices, human)
+	return o
+}
+
+// addSent adds what went over the wire, and what that comes to.
+func addSent(o *xcontent.Object, c state.OperationCost, prices *snapshot.Prices, human bool) {
 	if c.Incomplete {
 		o.Add("incomplete", true)
 	}
-	o.Add("requests", requestsObject(c.OperationCost))
+	o.Add("requests", requestsObject(c))
 	addBytes(o, "received", c.BytesIn, human)
 	addBytes(o, "sent", c.BytesOut, human)
 	addEstimate(o, prices, c.Requests, c.BytesIn, c.BytesOut)
-	return o
 }
 
 func requestsObject(c state.OperationCost) *xcontent.Object {

@@ -156,6 +156,9 @@ func (a *API) putRepository(r *Request) (*Response, error) {
 	if err := a.Snapshots.PutRepository(r.Context(), r.Param("repository"), typ, cfg, verify); err != nil {
 		return nil, err
 	}
+	for _, name := range snapshot.UnknownSettings(typ, cfg) {
+		r.Warn(fmt.Sprintf("the setting [%s] is none of repositories of type [%s] here: it is kept, and has no effect", name, typ))
+	}
 	return Acknowledged()
 }
 

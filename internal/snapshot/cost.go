@@ -88,7 +88,9 @@ func (s *Service) costOfJob(j *state.SnapshotJob) *state.OperationCost {
 	if j.CloneOf != "" {
 		return s.costOf(j.UUID, opClone, j.Repository, j.Started, j.Name)
 	}
-	return s.costOf(j.UUID, opSnapshot, j.Repository, j.Started, j.Name)
+	c := s.costOf(j.UUID, opSnapshot, j.Repository, j.Started, j.Name)
+	c.Policy = policyOf(j.UserMetadata)
+	return c
 }
 
 func resultOf(info *repository.SnapshotInfo, err error) string {
@@ -121,6 +123,9 @@ func putCost(tx *state.Tx, c *state.OperationCost, result string) {
 	next := *c
 	next.Result = result
 	all := tx.OperationCosts()
+	if next.Operation == opDeletion {
+		next.Policy = policyOfDeletion(all, next.Repository, next.Snapshots)
+	}
 	if more := len(all) + 1 - keptCosts; more > 0 {
 		slices.SortFunc(all, func(a, b *state.OperationCost) int { return a.Ended.Compare(b.Ended) })
 		for _, old := range all[:more] {
@@ -152,7 +157,9 @@ func (s *Service) Costs(repo, snapshot string) []Cost {
 		running(s.costOf(j.UUID, opRestore, j.Repository, j.Started, j.Snapshot))
 	}
 	for _, j := range v.SnapshotDeletions() {
-		running(s.costOf(j.UUID, opDeletion, j.Repository, j.Started, j.Names...))
+		c := s.costOf(j.UUID, opDeletion, j.Repository, j.Started, j.Names...)
+		c.Policy = policyOfDeletion(v.OperationCosts(), j.Repository, j.Names)
+		running(c)
 	}
 	if r := v.Repository(repo); r != nil && r.Cleanup != nil {
 		running(s.costOf(r.Cleanup.UUID, opCleanup, repo, r.Cleanup.Started))

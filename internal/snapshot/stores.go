@@ -2,7 +2,9 @@ package snapshot
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,4 +142,21 @@ func (s *Service) refuseDeletion(ctx context.Context, o *opened, patterns []stri
 		}
 	}
 	return refuseWrite(o.record, doing)
+}
+
+// generalSettings are those of repositories of every type.
+var generalSettings = []string{"base_path", "chunk_size", "compress", "compression_type", "readonly", "shard_path_type", sharedFrom}
+
+// UnknownSettings returns those of a repository's settings that nobody reads, sorted. OpenSearch takes them without a word, and so a base_path with a
+// slip of the pen puts a repository elsewhere.
+func UnknownSettings(typ string, cfg settings.Settings) []string {
+	set := texts(cfg)
+	for _, k := range slices.Concat(generalSettings, rates) {
+		delete(set, k)
+	}
+	if typ == "fs" {
+		delete(set, "location")
+		return slices.Sorted(maps.Keys(set))
+	}
+	return blob.UnknownSettings(typ, set)
 }

@@ -344,6 +344,7 @@ type OperationCost struct {
 	Operation  string    `json:"operation"` // snapshot, clone, restore, deletion, cleanup
 	Repository string    `json:"repository"`
 	Snapshots  []string  `json:"snapshots,omitempty"` // names
+	Policy     string    `json:"policy,omitempty"`    // that it was done for, of a snapshot or a deletion
 	Result     string    `json:"result"`              // success, partial, failed
 	Started    time.Time `json:"started"`
 	Ended      time.Time `json:"ended"`
