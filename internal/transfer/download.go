@@ -23,7 +23,7 @@ type Download struct {
 	Shard    *repository.Shard
 	Files    []repository.FileInfo
 	Dir      store.Directory
-	Parallel int // files at once; at least 1
+	Parallel int // large files at once, or four times as many small ones; at least 1
 	Limits   []*Limit
 	Progress *Progress
 	// Retry says how requests that fail are sent again; Attempts 0 is DefaultRetry.
@@ -102,11 +102,10 @@ func (d *Download) Run(ctx context.Context) error {
 	if err := d.Prepare(ctx); err != nil {
 		return err
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(d.Parallel, 1))
+	s := newSlots(ctx, d.Parallel)
 	for _, f := range d.jobs {
-		g.Go(func() error {
-			if err := d.one(gctx, f); err != nil {
+		s.run(f.Length, func(ctx context.Context) error {
+			if err := d.one(ctx, f); err != nil {
 				return err
 			}
 			if d.Landed != nil {
@@ -115,7 +114,7 @@ func (d *Download) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
+	if err := s.wait(ctx); err != nil {
 		return err
 	}
 	if err := d.Dir.SyncMetadata(); err != nil {
@@ -150,10 +149,18 @@ func have(dir store.Directory, f repository.FileInfo) (bool, error) {
 	return codec.VerifyChecksum(in) == nil, nil
 }
 
-// copyBuffer is what a file's bytes pass through; a shard takes Parallel of them.
-const copyBuffer = 256 << 10
+// copyBuffer is what a file's bytes pass through. With more, what was read is no longer near the processor when it is written.
+const copyBuffer = 64 << 10
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
+
+// create makes a file of bytes that are verified where they come from.
+func create(dir store.Directory, name string) (io.WriteCloser, error) {
+	if s, ok := dir.(store.Streamer); ok {
+		return s.CreateStream(name)
+	}
+	return dir.Create(name)
+}
 
 func (d *Download) one(ctx context.Context, f job) error {
 	fail := func(err error) error { return fmt.Errorf("download %s of %s: %w", f.PhysicalName, d.Shard, err) }
@@ -173,7 +180,7 @@ func (d *Download) one(ctx context.Context, f job) error {
 	}
 	src := d.Shard.OpenFileResuming(ctx, f.FileInfo, how)
 	defer src.Close()
-	out, err := d.Dir.Create(f.PhysicalName)
+	out, err := create(d.Dir, f.PhysicalName)
 	if err != nil {
 		return fail(err)
 	}

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
 	"github.com/varve-search/varve/repository"
@@ -22,7 +20,7 @@ type Upload struct {
 	WrittenBy string          // version of Lucene, such as "9.12.0"
 	Shard     *repository.Shard
 	Known     *repository.ShardIndex // what the repository has of the shard
-	Parallel  int                    // files at once; at least 1
+	Parallel  int                    // large files at once, or four times as many small ones; at least 1
 	Limits    []*Limit
 	Progress  *Progress
 }
@@ -58,21 +56,20 @@ func (u *Upload) Run(ctx context.Context) (files []repository.FileInfo, added in
 		added++
 		addedBytes += length
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(u.Parallel, 1))
+	s := newSlots(ctx, u.Parallel)
 	for _, j := range jobs {
-		g.Go(func() error {
+		s.run(j.length, func(ctx context.Context) error {
 			return store.Guard(func() error {
-				f, err := u.one(gctx, u.Files[j.i], j)
+				f, err := u.one(ctx, u.Files[j.i], j)
 				files[j.i] = f
 				return err
 			})
 		})
 	}
-	if err := g.Wait(); err != nil {
+	if err := s.wait(ctx); err != nil {
 		return nil, 0, 0, err
 	}
-	return files, added, addedBytes, ctx.Err()
+	return files, added, addedBytes, nil
 }
 
 // inlined returns the bytes of a file that a repository keeps in its lists beside its checksum; nil for others.

@@ -98,15 +98,19 @@ func (d *FSDirectory) Open(name string, access Access) (Input, error) {
 
 // Create implements Directory.
 func (d *FSDirectory) Create(name string) (*Output, error) {
-	path, err := d.file(name)
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := d.create(name)
 	if err != nil {
 		return nil, err
 	}
 	return NewOutput(name, f), nil
+}
+
+func (d *FSDirectory) create(name string) (*os.File, error) {
+	path, err := d.file(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
 // Remove implements Directory.
