@@ -27,7 +27,7 @@ type row struct {
 }
 
 // files compares the tools on a set of files.
-func (b *bench) files(ctx context.Context, set string, names []string) error {
+func (b *bench) files(ctx context.Context, set string, names []string) (err error) {
 	size, ok := sizes[set]
 	if !ok {
 		return fmt.Errorf("there is no set [%s]; there are big and small", set)
@@ -38,6 +38,21 @@ func (b *bench) files(ctx context.Context, set string, names []string) error {
 	}
 	defer os.RemoveAll(dir)
 	var rows []row
+	keep := func(remove func() error) error { return remove() }
+	if size.size < mib {
+		// A file system that takes care not to give away at once what became free, as ext4 does, makes each new file slower by all that were deleted in the
+		// last minutes: with thousands of them it is the trace of the run before that is measured. So they stay until the set is done.
+		var late []func() error
+		keep = func(remove func() error) error {
+			late = append(late, remove)
+			return nil
+		}
+		defer func() {
+			for _, remove := range late {
+				err = errors.Join(err, remove())
+			}
+		}()
+	}
 	defer func() { // what there is, also when it is broken off
 		if len(rows) > 0 {
 			fmt.Fprintf(b.out, "\n## %d files of %d KiB\n", size.count, size.size>>10)
@@ -48,7 +63,7 @@ func (b *bench) files(ctx context.Context, set string, names []string) error {
 		order := append([]string(nil), names...)
 		mathrand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, tool := range order {
-			up, down, err := b.upAndDown(ctx, tool, set, dir, size.count)
+			up, down, err := b.upAndDown(ctx, tool, set, dir, fmt.Sprint("-", round), size.count, keep)
 			if err != nil {
 				return err
 			}
@@ -80,18 +95,18 @@ func makeFiles(dir string, count, size int) error {
 	return nil
 }
 
-// upAndDown lets a tool bring a folder into a fresh bucket, and back into another folder.
-func (b *bench) upAndDown(ctx context.Context, tool, set, dir string, count int) (up, down result, err error) {
-	bucket := tool + "-" + set
+// upAndDown lets a tool bring a folder into a fresh bucket, and back into another folder. What that leaves is removed through keep.
+func (b *bench) upAndDown(ctx context.Context, tool, set, dir, suffix string, count int, keep func(func() error) error) (up, down result, err error) {
+	bucket := tool + "-" + set + suffix
 	if err := b.server.bucket(bucket); err != nil {
 		return up, down, err
 	}
-	defer func() { err = errors.Join(err, b.server.remove(bucket)) }()
-	to := filepath.Join(b.work, "back")
+	defer func() { err = errors.Join(err, keep(func() error { return b.server.remove(bucket) })) }()
+	to := filepath.Join(b.work, "back-"+bucket)
 	if err := os.Mkdir(to, 0o755); err != nil {
 		return up, down, err
 	}
-	defer os.RemoveAll(to)
+	defer func() { err = errors.Join(err, keep(func() error { return os.RemoveAll(to) })) }()
 	run := func(op, dir string) (result, error) {
 		program, args, env, err := b.commandOf(tool, set, op, bucket, dir)
 		if err != nil {
@@ -128,6 +143,9 @@ func (b *bench) commandOf(tool, set, op, bucket, dir string) (program string, ar
 	}
 	switch kind {
 	case "varve":
+		if n == "" {
+			n = map[string]string{"small": "16"}[set]
+		}
 		if n == "" {
 			n = "8"
 		}

@@ -89,7 +89,7 @@ func (b *bench) products(ctx context.Context, docs int) (err error) {
 			func() error { return b.productRound(ctx, varve, round, note) },
 			func() error { return b.productRound(ctx, peer, round, note) },
 			func() error {
-				up, down, err := b.upAndDown(ctx, "varve", "index"+strconv.Itoa(round), files, count)
+				up, down, err := b.upAndDown(ctx, "varve", "index"+strconv.Itoa(round), files, "", count, func(remove func() error) error { return remove() })
 				took["raw snapshot"], took["raw restore"] = append(took["raw snapshot"], up.wall), append(took["raw restore"], down.wall)
 				return err
 			},

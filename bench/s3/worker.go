@@ -17,6 +17,7 @@ import (
 
 	"github.com/varve-search/varve/blob"
 	_ "github.com/varve-search/varve/blob/s3" // the scheme s3
+	"github.com/varve-search/varve/internal/heapfloor"
 )
 
 // worker moves the files of a folder with blob/s3: what this command does in a process of its own, so that its time and memory can
@@ -42,6 +43,7 @@ func worker(args []string) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	heapfloor.Keep() // as the server does
 	g, ctx := errgroup.WithContext(context.Background())
 	c, err := blob.Open(ctx, *location)
 	if err != nil {
@@ -54,7 +56,7 @@ func worker(args []string) error {
 	names := make(chan string)
 	for range *n {
 		g.Go(func() error {
-			buf := make([]byte, 256<<10)
+			buf := make([]byte, 64<<10) // as the server's
 			for name := range names {
 				if err := move(ctx, c, name, filepath.Join(*dir, name), buf); err != nil {
 					return err

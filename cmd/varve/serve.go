@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/varve-search/varve/internal/heapfloor"
 	"github.com/varve-search/varve/internal/node"
 )
 
@@ -40,7 +41,7 @@ On SIGTERM or SIGINT it finishes what runs, commits, and leaves.`,
 			if err != nil {
 				return err
 			}
-			keepHeapFloor()
+			heapfloor.Keep()
 			s, err := node.Start(cmd.Context(), cfg, version, log)
 			if err != nil {
 				return err

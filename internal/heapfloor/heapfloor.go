@@ -1,4 +1,4 @@
-package main
+package heapfloor
 
 import (
 	"os"
@@ -7,22 +7,22 @@ import (
 	"runtime/metrics"
 )
 
-// heapFloor is the size of the heap, in bytes, below which no collection starts. What lives in an idle server is a few megabytes, so that
+// floor is the size of the heap, in bytes, below which no collection starts. What lives in an idle server is a few megabytes, so that
 // without a floor a busy one would collect every few requests.
-const heapFloor = 64 << 20
+const floor = 64 << 20
 
-// keepHeapFloor sets after each collection how much the heap may grow until the next: to the floor, or to twice what lives, as
+// Keep sets after each collection how much the heap may grow until the next: to the floor, or to twice what lives, as
 // is Go's default. An operator who sets GOGC decides instead; GOMEMLIMIT holds in any case.
-func keepHeapFloor() {
+func Keep() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	k := &heapKeeper{percent: 100, sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	k := &keeper{percent: 100, sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
 	k.adjust()
 	k.arm()
 }
 
-type heapKeeper struct {
+type keeper struct {
 	percent int
 	sample  []metrics.Sample
 }
@@ -30,20 +30,20 @@ type heapKeeper struct {
 // collected is an object that the next collection finds unused.
 type collected struct{ _ [16]byte }
 
-func (k *heapKeeper) arm() {
+func (k *keeper) arm() {
 	runtime.SetFinalizer(&collected{}, func(*collected) {
 		k.adjust()
 		k.arm()
 	})
 }
 
-func (k *heapKeeper) adjust() {
+func (k *keeper) adjust() {
 	metrics.Read(k.sample)
 	live := int64(4 << 20) // before the first collection
 	if k.sample[0].Value.Kind() == metrics.KindUint64 {
 		live = max(live, int64(k.sample[0].Value.Uint64()))
 	}
-	percent := int(max(100, heapFloor*100/live-100))
+	percent := int(max(100, floor*100/live-100))
 	// Each change stops the world for some microseconds: not for little.
 	if d := percent - k.percent; d > k.percent/8 || -d > k.percent/8 {
 		k.percent = percent
