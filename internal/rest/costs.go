@@ -115,6 +115,9 @@ func costObject(c snapshot.Cost, prices *snapshot.Prices, human bool) *xcontent.
 	if !c.Running {
 		o.Add("result", c.Result).Add("end_time", c.Ended.Format(time.RFC3339)).Add("end_time_in_millis", c.Ended.UnixMilli())
 	}
+	if c.Reason != "" {
+		o.Add("reason", c.Reason)
+	}
 	addSent(o, c.OperationCost, prices, human)
 	return o
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/varve-search/varve/blob"
@@ -113,6 +114,37 @@ func restoreResult(shards int, err error) string {
 		return resultPartial
 	}
 	return resultFailed
+}
+
+// Bounds of what is recorded of how an operation ended.
+const (
+	longestReason = 500 // bytes
+	mostWarnings  = 11  // one more than a response names
+)
+
+// noted adds to what is recorded of an operation why it failed, and what did not work although it did not fail.
+func noted(c *state.OperationCost, err error, warnings []error) *state.OperationCost {
+	short := func(err error) string {
+		text := err.Error()
+		return strings.ToValidUTF8(text[:min(len(text), longestReason)], "")
+	}
+	if err != nil {
+		c.Reason = short(err)
+	}
+	for _, w := range warnings[:min(len(warnings), mostWarnings)] {
+		c.Warnings = append(c.Warnings, short(w))
+	}
+	return c
+}
+
+// recorded returns how an operation ended that another process finished, or nil if that is not known any more.
+func (s *Service) recorded(uuid string) *state.OperationCost {
+	for _, c := range s.store.View().OperationCosts() {
+		if c.UUID == uuid {
+			return c
+		}
+	}
+	return nil
 }
 
 // putCost records the cost of an operation that ends with the same change, and drops the oldest beyond those that are kept.

@@ -215,6 +215,9 @@ func (s *Service) Wait(ctx context.Context, repo, uuid string) (*repository.Snap
 			return info, s.describe(repo, err)
 		}
 	}
+	if rec := s.recorded(uuid); rec != nil && rec.Reason != "" {
+		return nil, apierr.New(http.StatusInternalServerError, "snapshot_exception", "[%s:%s] the snapshot failed on another node: %s", repo, uuid, rec.Reason)
+	}
 	return nil, apierr.New(http.StatusInternalServerError, "snapshot_exception", "[%s:%s] the snapshot failed or was deleted; the process that knew why has ended", repo, uuid)
 }
 

@@ -39,9 +39,13 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 		return nil, err
 	}
 	var dropped []*state.SnapshotJob
+	var ids []string
 	trace := s.cfg.Tracer.NewJob(ctx)
 	err = s.store.Update(ctx, func(tx *state.Tx) (err error) {
 		wait, dropped, err = s.putDeletion(tx, data, repo, patterns, uuid, trace)
+		if d := tx.SnapshotDeletion(wait); d != nil {
+			ids = d.Snapshots
+		}
 		return err
 	})
 	if err != nil {
@@ -56,9 +60,37 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 	}
 	out, err := s.waitOutcome(ctx, wait, func(v *state.View) bool { return v.SnapshotDeletion(wait) == nil })
 	if errors.Is(err, errGone) {
-		return nil, nil
+		return s.deletedElsewhere(ctx, repo, wait, ids)
 	}
 	return out.warnings, err
+}
+
+// deletedElsewhere returns how a deletion ended that another manager finished: as it is recorded, and if it is not any more, by
+// what the repository holds.
+func (s *Service) deletedElsewhere(ctx context.Context, repo, uuid string, ids []string) (warnings []error, err error) {
+	if rec := s.recorded(uuid); rec != nil {
+		for _, w := range rec.Warnings {
+			warnings = append(warnings, errors.New(w))
+		}
+		if rec.Result == resultFailed {
+			err = repositoryError(repo, "the deletion failed on another node: %s", rec.Reason)
+		}
+		return warnings, err
+	}
+	o, err := s.open(repo)
+	if err != nil {
+		return nil, err
+	}
+	data, err := o.root(ctx)
+	if err != nil {
+		return nil, s.describe(repo, err)
+	}
+	for _, e := range data.Snapshots {
+		if slices.Contains(ids, e.UUID) {
+			return nil, repositoryError(repo, "the deletion ended on another node, and the snapshot [%s] is still there", e.SnapshotID)
+		}
+	}
+	return nil, nil
 }
 
 // putDeletion aborts snapshots in progress that match, and writes the record of a deletion. It returns the UUID of the deletion
@@ -228,7 +260,7 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 		return ctx.Err()
 	}
 	leaves = s.takeAbandoned(job.Repository) || leaves || err != nil || len(warnings) > 0
-	cost := s.costOf(job.UUID, opDeletion, job.Repository, job.Started, job.Names...)
+	cost := noted(s.costOf(job.UUID, opDeletion, job.Repository, job.Started, job.Names...), err, warnings)
 	uerr := s.conclude(job.UUID, outcome{warnings: warnings, err: err}, func() error {
 		return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 			noteEnd(tx, job.Repository, data, leaves)

@@ -96,7 +96,7 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 		s.log.Warn("a snapshot failed", "repository", job.Repository, "snapshot", job.Name, "error", cause)
 	}
 	leaves := s.leaves(job, info, cause)
-	cost := s.costOfJob(job)
+	cost := noted(s.costOfJob(job), cause, nil)
 	err := s.conclude(job.UUID, outcome{info: info, err: cause}, func() error {
 		return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 			noteEnd(tx, job.Repository, data, leaves)

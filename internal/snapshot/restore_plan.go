@@ -91,7 +91,7 @@ func filterIndices(have []string, req RestoreRequest) ([]string, error) {
 				}
 			}
 		}
-		missing := !hit && !req.IgnoreUnavailable
+		missing := !hit && !drop && !req.IgnoreUnavailable
 		if missing && !strings.Contains(p, "*") || !hit && !drop && req.ForbidNoIndices && strings.Contains(p, "*") {
 			return nil, apierr.New(http.StatusNotFound, "index_not_found_exception", "no such index [%s]", p).With("index", p).With("index_uuid", "_na_")
 		}

@@ -346,6 +346,8 @@ type OperationCost struct {
 	Snapshots  []string  `json:"snapshots,omitempty"` // names
 	Policy     string    `json:"policy,omitempty"`    // that it was done for, of a snapshot or a deletion
 	Result     string    `json:"result"`              // success, partial, failed
+	Reason     string    `json:"reason,omitempty"`    // why it failed
+	Warnings   []string  `json:"warnings,omitempty"`  // what did not work although it did not fail
 	Started    time.Time `json:"started"`
 	Ended      time.Time `json:"ended"`
 	// Requests counts by kind, such as PutObject, every attempt for itself. Bytes are those of bodies.
