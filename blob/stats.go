@@ -41,7 +41,9 @@ type Counters struct {
 
 // Attempt is one request that was sent.
 type Attempt struct {
-	Kind      string
+	Kind string
+	// Blob is the path of the blob below the repository's base, or the prefix that was listed. It is empty for many blobs at once.
+	Blob      string
 	BytesOut  int64
 	Retry     bool
 	Throttled bool

@@ -44,6 +44,9 @@ func (c *client) Do(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := c.http.RoundTrip(req) // without redirections: a bucket does not move
 	a := blob.Attempt{Kind: kindOf(req), BytesOut: req.ContentLength, Time: time.Since(start), Failed: err != nil}
+	if c.counters.Watch != nil {
+		a.Blob = blob.NameIn(req.URL, c.cfg.endpoint.Path, c.cfg.bucket, c.cfg.base)
+	}
 	if resp == nil {
 		c.counters.Sent(req.Context(), a, nil)
 	} else {

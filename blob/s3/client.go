@@ -44,7 +44,7 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 	creds := newCredentials(cfg, base, transport)
 	c.retryer = newRetryer(cfg, creds)
 	c.api = s3.NewFromConfig(base, func(o *s3.Options) {
-		o.HTTPClient = newDoer(transport, c.counters, cfg.connections)
+		o.HTTPClient = newDoer(transport, cfg)
 		o.Credentials = creds
 		if cfg.endpoint == nil && o.BaseEndpoint != nil {
 			cfg.adoptEndpoint(*o.BaseEndpoint)

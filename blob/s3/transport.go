@@ -91,6 +91,7 @@ func (p *patient) Write(b []byte) (int, error) {
 type doer struct {
 	http     *http.Client
 	counters *blob.Counters
+	cfg      *config
 
 	mu      sync.Mutex
 	limit   float64 // requests at a time
@@ -100,10 +101,10 @@ type doer struct {
 	slowed  time.Time
 }
 
-func newDoer(t http.RoundTripper, counters *blob.Counters, connections int) *doer {
+func newDoer(t http.RoundTripper, cfg *config) *doer {
 	return &doer{
-		http: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, counters: counters,
-		limit: float64(connections), most: float64(connections),
+		http: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, counters: cfg.counters, cfg: cfg,
+		limit: float64(cfg.connections), most: float64(cfg.connections),
 	}
 }
 
@@ -118,6 +119,13 @@ func (d *doer) Do(req *http.Request) (*http.Response, error) {
 	// "attempt=2; max=3", without the most where there is no bound.
 	if attempt, _, _ := strings.Cut(req.Header.Get("Amz-Sdk-Request"), ";"); attempt != "" && attempt != "attempt=1" {
 		a.Retry = true
+	}
+	if d.counters.Watch != nil {
+		root := ""
+		if d.cfg.endpoint != nil {
+			root = d.cfg.endpoint.Path
+		}
+		a.Blob = blob.NameIn(req.URL, root, d.cfg.bucket, d.cfg.base)
 	}
 	if resp == nil {
 		d.counters.Sent(req.Context(), a, nil)

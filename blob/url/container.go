@@ -26,6 +26,7 @@ type server struct {
 type Container struct {
 	*server
 	base *url.URL // its path ends with a slash
+	path string   // below the repository: empty, or ending with a slash
 }
 
 var (
@@ -38,7 +39,7 @@ func newContainer(u *url.URL, opts options, permit func(*url.URL) error, counter
 	base := *u
 	base.Path = strings.TrimRight(base.Path, "/") + "/"
 	base.RawPath = ""
-	return &Container{&server{newClient(opts, permit), opts, counters}, &base}
+	return &Container{&server{newClient(opts, permit), opts, counters}, &base, ""}
 }
 
 func (c *Container) String() string { return strings.TrimSuffix(c.base.String(), "/") }
@@ -59,7 +60,7 @@ func (c *Container) Container(path string) (blob.Container, error) {
 	}
 	base := *c.base
 	base.Path += path + "/"
-	return &Container{c.server, &base}, nil
+	return &Container{c.server, &base, c.path + path + "/"}, nil
 }
 
 func (c *Container) refuse(op, name string, kind blob.Kind, why string) error {
@@ -99,7 +100,7 @@ func (c *Container) Check(ctx context.Context) error {
 	defer cancel()
 	once := *c.server
 	once.opts.attempts = 1
-	_, err := (&Container{&once, c.base}).Stat(limited, "index.latest")
+	_, err := (&Container{&once, c.base, c.path}).Stat(limited, "index.latest")
 	if k := blob.KindOf(err); err != nil && k == blob.KindNotFound {
 		return c.refuse("check", "index.latest", blob.KindInvalid, "the server answers, but there is no index.latest: the setting url is not the folder of a snapshot repository")
 	}
@@ -169,7 +170,7 @@ func (c *Container) once(ctx context.Context, op, method, name, rng, etag string
 	}
 	start := time.Now()
 	resp, err := c.http.Do(req) //nolint:bodyclose // closed below, or by who gets it
-	a := blob.Attempt{Kind: method, Retry: retry, Time: time.Since(start), Failed: err != nil || resp.StatusCode >= 400}
+	a := blob.Attempt{Kind: method, Blob: c.path + name, Retry: retry, Time: time.Since(start), Failed: err != nil || resp.StatusCode >= 400}
 	if resp == nil {
 		c.counters.Sent(ctx, a, nil)
 	} else {

@@ -208,12 +208,13 @@ func TestTracing(t *testing.T) {
 				t.Errorf("%s: %v", q.part, parts)
 			}
 		}
-		below := map[string]int{}
+		below, blobs := map[string]int{}, map[string]bool{}
 		var out, in int64
 		for _, kind := range []string{"get", "put", "list", "delete"} {
 			for _, s := range c.named(trace, "store "+kind) {
 				below[kind+" < "+strings.TrimSuffix(c.above(s), " < "+routes[n]+" < "+caller)]++
 				out, in = out+number(t, s, "varve.bytes_out"), in+number(t, s, "varve.bytes_in")
+				blobs[kind+" "+strings.TrimRight(attribute(s, "varve.blob"), "0123456789")] = true
 				if s.GetEndTimeUnixNano() < s.GetStartTimeUnixNano() || attribute(s, "varve.repository") != "r" {
 					t.Errorf("%v", s)
 				}
@@ -221,6 +222,9 @@ func TestTracing(t *testing.T) {
 		}
 		want := map[string]string{"snapshot": "put < snapshot shard < snapshot", "clone": "put < snapshot shard < clone", "restore": "get < restore shard < restore",
 			"deletion": "delete < deletion", "cleanup": "list < cleanup"}[q.job]
+		if name := map[string]string{"snapshot": "put index-", "restore": "list index-", "deletion": "put index.latest"}[q.job]; name != "" && !blobs[name] {
+			t.Errorf("%s: no %s in %v", q.job, name, blobs)
+		}
 		if below[want] == 0 {
 			t.Errorf("%s: no %s in %v", q.job, want, below)
 		}

@@ -61,6 +61,9 @@ func (s *Service) watch(repo string) func(context.Context, blob.Attempt) func(in
 		}
 		span := s.cfg.Tracer.Sent(ctx, "store "+a.Kind, time.Now().Add(-a.Time), telemetry.String("varve.repository", repo), telemetry.String("varve.request.kind", a.Kind),
 			telemetry.Int("varve.bytes_out", max(a.BytesOut, 0)), telemetry.Bool("varve.retry", a.Retry), telemetry.Bool("varve.throttled", a.Throttled))
+		if a.Blob != "" {
+			span.Set(telemetry.String("varve.blob", a.Blob))
+		}
 		if a.Failed {
 			span.Failed("")
 		}
