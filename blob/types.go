@@ -6,6 +6,7 @@ import (
 	"io"
 	"sort"
 	"strings"
+	"time"
 )
 
 // Config is what a type of repository is opened with.
@@ -44,6 +45,35 @@ type TypeOpener func(ctx context.Context, cfg Config) (Container, error)
 // settings: a bucket that does not exist, credentials that are refused. Check writes nothing.
 type Checker interface {
 	Check(ctx context.Context) error
+}
+
+// Parted is implemented by stores that take large blobs in parts.
+type Parted interface {
+	// SmallParts returns the same place with parts of the smallest size in bytes that the store takes. A blob above that size goes in parts.
+	SmallParts() (Container, int64)
+}
+
+// SmallParts is that of a container whose store is [Parted]; false of others.
+func SmallParts(c Container) (Container, int64, bool) {
+	if k, ok := innermost(c).(Parted); ok {
+		in, least := k.SmallParts()
+		return in, least, true
+	}
+	return nil, 0, false
+}
+
+// Clocked is implemented by stores that tell their time.
+type Clocked interface {
+	// StoreTime sends a request and returns what the store's clock shows; the zero time if the answer does not tell.
+	StoreTime(ctx context.Context) (time.Time, error)
+}
+
+// StoreTime is that of a container whose store is [Clocked]; of others it is the zero time.
+func StoreTime(ctx context.Context, c Container) (time.Time, error) {
+	if k, ok := innermost(c).(Clocked); ok {
+		return k.StoreTime(ctx)
+	}
+	return time.Time{}, nil
 }
 
 // innermost returns the container below all wrappers.

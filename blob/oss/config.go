@@ -10,7 +10,11 @@ import (
 	"github.com/varve-search/varve/blob"
 )
 
-const mib = 1 << 20
+const (
+	mib = 1 << 20
+
+	leastPart = mib // of an upload, as far as buffer_size goes
+)
 
 // config is a repository's settings, checked.
 type config struct {
@@ -48,7 +52,7 @@ func parse(cfg blob.Config) (*config, error) {
 	note(e)
 	chunk, e := set.Bytes("chunk_size", 1<<30, 5*mib, 5<<40)
 	note(e)
-	c.bufferSize, e = set.Bytes("buffer_size", min(16*mib, chunk), mib, 64*mib)
+	c.bufferSize, e = set.Bytes("buffer_size", min(16*mib, chunk), leastPart, 64*mib)
 	note(e)
 	_, e = set.Bool("compress", false)
 	note(e)

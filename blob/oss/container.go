@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"sort"
 	"strings"
@@ -24,6 +25,8 @@ var (
 	_ blob.Container = (*Container)(nil)
 	_ blob.Checker   = (*Container)(nil)
 	_ blob.Counted   = (*Container)(nil)
+	_ blob.Parted    = (*Container)(nil)
+	_ blob.Clocked   = (*Container)(nil)
 )
 
 func init() {
@@ -127,11 +130,39 @@ func (c *Container) key(name string) *string { return oss.Ptr(c.prefix + name) }
 
 // Check implements blob.Checker with one list of at most one key.
 func (c *Container) Check(ctx context.Context) error {
+	_, err := c.listOne(ctx)
+	return err
+}
+
+// StoreTime implements blob.Clocked.
+func (c *Container) StoreTime(ctx context.Context) (time.Time, error) {
+	out, err := c.listOne(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, err := http.ParseTime(out.Headers.Get("Date"))
+	if err != nil {
+		return time.Time{}, nil // it does not tell
+	}
+	return t, nil
+}
+
+// SmallParts implements blob.Parted.
+func (c *Container) SmallParts() (blob.Container, int64) {
+	cfg := *c.cfg
+	cfg.bufferSize = leastPart
+	in := *c.client
+	in.cfg = &cfg
+	return &Container{&in, c.prefix}, leastPart
+}
+
+// listOne lists at most one key.
+func (c *Container) listOne(ctx context.Context) (*oss.ListObjectsV2Result, error) {
 	limited, cancel := context.WithTimeout(ctx, 12*time.Second)
 	defer cancel()
-	_, err := c.api.ListObjectsV2(limited, &oss.ListObjectsV2Request{Bucket: &c.cfg.bucket, Prefix: &c.prefix, MaxKeys: 1},
+	out, err := c.api.ListObjectsV2(limited, &oss.ListObjectsV2Request{Bucket: &c.cfg.bucket, Prefix: &c.prefix, MaxKeys: 1},
 		func(o *oss.Options) { o.RetryMaxAttempts = oss.Ptr(min(2, c.cfg.attempts)) })
-	return c.failed(ctx, "check", "", err)
+	return out, c.failed(ctx, "check", "", err)
 }
 
 // Stat implements blob.Container.

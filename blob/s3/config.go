@@ -19,6 +19,8 @@ const (
 	mib = 1 << 20
 	gib = 1 << 30
 	tib = 1 << 40
+
+	leastPart = 5 * mib // of an upload, but for its last one
 )
 
 // config is a repository's settings with those of its client, checked.
@@ -223,7 +225,7 @@ func (c *config) parseObjects(r *reader) {
 	c.base, err = set.BasePath()
 	r.note(err)
 	chunk := r.bytes("chunk_size", gib, 5*mib, 5*tib)
-	c.bufferSize = r.bytes("buffer_size", min(16*mib, chunk), 5*mib, 5*gib)
+	c.bufferSize = r.bytes("buffer_size", min(16*mib, chunk), leastPart, 5*gib)
 	if c.bufferSize > chunk {
 		r.refuse("buffer_size", "[%d bytes] is larger than chunk_size", c.bufferSize)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/varve-search/varve/blob"
@@ -27,6 +28,8 @@ var (
 	_ blob.Checker     = (*Container)(nil)
 	_ blob.Counted     = (*Container)(nil)
 	_ blob.TempCleaner = (*Container)(nil)
+	_ blob.Parted      = (*Container)(nil)
+	_ blob.Clocked     = (*Container)(nil)
 )
 
 func init() {
@@ -145,17 +148,42 @@ func (c *Container) key(name string) *string { return aws.String(c.prefix + name
 // checkTime bounds Check. It covers two attempts to reach a host that does not answer. Tests shorten it.
 var checkTime = 12 * time.Second
 
-// Check implements blob.Checker with one list of at most one key.
+// Check implements blob.Checker.
 func (c *Container) Check(ctx context.Context) error {
+	_, err := c.listOne(ctx)
+	return err
+}
+
+// StoreTime implements blob.Clocked.
+func (c *Container) StoreTime(ctx context.Context) (time.Time, error) {
+	out, err := c.listOne(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, _ := awsmiddleware.GetServerTime(out.ResultMetadata)
+	return t, nil
+}
+
+// SmallParts implements blob.Parted.
+func (c *Container) SmallParts() (blob.Container, int64) {
+	cfg := *c.cfg
+	cfg.bufferSize = leastPart
+	in := *c.client
+	in.cfg = &cfg
+	return &Container{&in, c.prefix}, leastPart
+}
+
+// listOne lists at most one key.
+func (c *Container) listOne(ctx context.Context) (*s3.ListObjectsV2Output, error) {
 	limited, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	_, err := c.api.ListObjectsV2(limited, &s3.ListObjectsV2Input{
+	out, err := c.api.ListObjectsV2(limited, &s3.ListObjectsV2Input{
 		Bucket: &c.cfg.bucket, Prefix: optional(c.prefix), MaxKeys: aws.Int32(1), ExpectedBucketOwner: optional(c.cfg.owner),
 	}, func(o *s3.Options) { o.RetryMaxAttempts = min(2, c.cfg.attempts) })
 	if err = c.failed(ctx, "check", "", err); blob.KindOf(err) == blob.KindNotFound && err != nil {
 		err = &blob.Error{Op: "check", Location: c.String(), Kind: blob.KindInvalid, Err: fmt.Errorf("what answers at %s is no store that speaks S3: correct the setting endpoint", c.where())}
 	}
-	return err
+	return out, err
 }
 
 // Close closes the connections that nobody uses. The container may be used further.

@@ -61,13 +61,16 @@ func (r *run) each(n int, do func(ctx context.Context, i int) error) error {
 func (r *run) write() error {
 	start := time.Now()
 	var bytesOut, blobs atomic.Int64
+	r.began = true
 	err := r.each(r.opts.Blobs, func(ctx context.Context, i int) error {
-		blobs.Add(1)
-		bytesOut.Add(r.length(i, 0))
 		begun := time.Now()
 		wait := r.readEarly(ctx, i)
 		err := r.c.Put(ctx, name(i), r.content(i, 0), r.length(i, 0), blob.PutOptions{})
 		r.blob[i].Write = time.Since(begun)
+		if err == nil {
+			blobs.Add(1)
+			bytesOut.Add(r.length(i, 0))
+		}
 		wait()
 		return err
 	})

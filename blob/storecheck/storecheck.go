@@ -95,6 +95,9 @@ type run struct {
 	c    blob.Container
 	opts Options
 	rep  *Report
+
+	began bool // something was written, or may have been
+
 	size []int64 // of the first version of each blob
 	blob []Detail
 
@@ -114,9 +117,15 @@ func Run(ctx context.Context, store blob.Container, opts Options) (*Report, erro
 		return nil, err
 	}
 	r := &run{ctx: ctx, c: c, opts: opts, rep: &Report{Path: path}}
+	if !store.Capabilities().Has(blob.CanWrite) {
+		r.rep.Checks = []string{"access"}
+		r.rep.Issues = []Issue{{"access", "read_only: nothing can be written at " + store.String(), "check a store with rights to write, where it is written from"}}
+		return r.rep, nil
+	}
 	r.plan()
 	steps := []step{
 		{"access", "correct the setting that the message names", func() error { return blob.Check(ctx, store) }},
+		{clockCheck, "set both clocks by NTP: stores refuse requests of clocks that are fifteen minutes off, and credentials would be renewed too late", r.clock},
 		{"parallel writes", "look at the rights to write, and at proxies between", r.write},
 		{"reads during writes", "the store must show a blob whole or not at all: do not use it, nor whatever it is mounted with", r.earlyReads},
 		{"reads", "the store or something between returns other bytes than were written: do not use it", r.read},
@@ -125,10 +134,14 @@ func Run(ctx context.Context, store blob.Container, opts Options) (*Report, erro
 		{"overwrite", "the store must show the new content at once", r.overwrite},
 		{"conditional creation", "the store must support If-None-Match: * atomically; without it two writers can destroy a repository", r.contend},
 		{"aborted write", "the store must not show a blob that was not written to its end", r.aborted},
+		{partsCheck, "large files go up in parts: the store must take them, and complete an upload with If-None-Match: * only if nothing is there; else set buffer_size so large that no file needs parts", r.inParts},
+		{abortedCheck, "give the rights s3:AbortMultipartUpload and s3:ListBucketMultipartUploads; without them the parts of broken uploads stay, unseen, and are billed", r.abortedUpload},
 		{"delete", "give the right to delete (s3:DeleteObject); without it repositories grow for ever", r.remove},
 	}
+	_, _, parted := r.parted()
 	steps = slices.DeleteFunc(steps, func(s step) bool {
-		return opts.NoAborts && s.name == "aborted write" || !opts.EarlyReads && s.name == "reads during writes"
+		return opts.NoAborts && (s.name == "aborted write" || s.name == abortedCheck) || !opts.EarlyReads && s.name == "reads during writes" ||
+			!parted && (s.name == partsCheck || s.name == abortedCheck)
 	})
 	for _, s := range steps {
 		r.rep.Checks = append(r.rep.Checks, s.name)
@@ -164,7 +177,10 @@ type step struct {
 func (r *run) cleanUp() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 30*time.Second)
 	defer cancel()
-	if r.rep.BlobsWritten > 0 {
+	if r.began {
+		if left, _ := unfinished(ctx, r.c); len(left) > 0 { // what could not be listed was reported
+			_ = r.c.(blob.TempCleaner).DeleteTemp(ctx, left)
+		}
 		if _, err := r.c.DeleteTree(ctx); err != nil {
 			r.rep.Issues = append(r.rep.Issues, Issue{"clean-up", err.Error(), fmt.Sprintf("remove %s by hand", r.c)})
 		}

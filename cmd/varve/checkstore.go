@@ -19,8 +19,8 @@ func repoCheckStore() *cobra.Command {
 		Use:   "check-store LOCATION",
 		Short: "Try out whether a store can hold a repository",
 		Long: `Try out whether a store can hold a repository: parallel writes, reads, ranges, lists,
-overwriting, creation of what is absent by several writers at once, writes that break
-off, deletes. It WRITES into a folder tests-… below the location and removes it.
+overwriting, creation of what is absent by several writers at once, uploads in parts,
+writes that break off, deletes, and the clocks. It WRITES into a folder tests-… below the location and removes it.
 
 Exit status: 0 fit, 1 something was found, 2 the check could not run.
 
@@ -44,6 +44,9 @@ Exit status: 0 fit, 1 something was found, 2 the check could not run.
 				err = enc.Encode(rep)
 			} else {
 				fmt.Fprintf(out, "%d checks, %d blobs, %d bytes written in %s, read in %s\n", len(rep.Checks), rep.BlobsWritten, rep.BytesWritten, rep.WriteTime, rep.ReadTime)
+				if len(rep.Issues) == 0 {
+					fmt.Fprintln(out, "The store is fit for a repository.")
+				}
 				for _, i := range rep.Issues {
 					fmt.Fprintf(out, "%s: %s\n  %s\n", i.Check, i.Problem, i.Advice)
 				}
