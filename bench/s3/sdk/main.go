@@ -1,5 +1,3 @@
-// Command sdk moves the files of a folder to a bucket or back with nothing but Amazon's SDK: its transfer manager, or for
-// small files its plain requests, which are faster there. It is a module of its own, so that what it needs is no dependency of the server.
 package main
 
 import (
@@ -58,13 +56,13 @@ func run(endpoint, bucket, dir, op string, n int) error {
 	jobs, failed := make(chan func() error), make(chan error, n)
 	for range n {
 		go func() {
-			for j := range jobs {
-				if err := j(); err != nil {
-					failed <- err
-					return
+			var err error
+			for j := range jobs { // to the end, for who sends them must not wait for ever
+				if err == nil {
+					err = j()
 				}
 			}
-			failed <- nil
+			failed <- err
 		}()
 	}
 	err := m.walk(ctx, dir, op, func(j func() error) { jobs <- j })
