@@ -69,7 +69,7 @@ func (v *verifier) shard(ctx context.Context, i IndexEntry, shard int) error {
 			bad[name] = problem
 		}
 	}
-	return v.lists(ctx, s, i, lists, bad, find)
+	return v.lists(ctx, s, i, lists, bad)
 }
 
 // shardSnapshot checks a shard's file list in one snapshot, and returns it.
@@ -138,7 +138,7 @@ func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id
 
 // lists notes which snapshots a shard's damaged files are lost to, and looks into the index of each different list of
 // files that is whole.
-func (v *verifier) lists(ctx context.Context, s *Shard, i IndexEntry, lists map[string][]FileInfo, bad map[string]string, find func(name, snapshot, problem string, err error) error) error {
+func (v *verifier) lists(ctx context.Context, s *Shard, i IndexEntry, lists map[string][]FileInfo, bad map[string]string) error {
 	checked := map[string]string{} // the list's key to what is wrong with it, "" if nothing is
 	for _, uuid := range i.Snapshots {
 		files := lists[uuid]

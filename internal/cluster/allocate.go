@@ -66,7 +66,7 @@ func (n *Node) allocate(ctx context.Context) error {
 func needsAllocation(v *state.View) bool {
 	for _, r := range v.AllShards() {
 		for _, c := range r.Copies {
-			if c.State == state.ShardUnassigned && assignable(r, &c) || c.State != state.ShardUnassigned && v.Node(c.Node) == nil {
+			if c.State == state.ShardUnassigned && assignable(&c) || c.State != state.ShardUnassigned && v.Node(c.Node) == nil {
 				return true
 			}
 		}
@@ -75,7 +75,7 @@ func needsAllocation(v *state.View) bool {
 }
 
 // assignable tells whether a copy may be tried (again). Replicas wait until copies can be kept in step between nodes.
-func assignable(r *state.ShardRouting, c *state.ShardCopy) bool {
+func assignable(c *state.ShardCopy) bool {
 	return c.Primary && (c.Unassigned == nil || c.Unassigned.Failures < maxFailures)
 }
 
@@ -96,7 +96,7 @@ func place(tx *state.Tx, r *state.ShardRouting, load map[string]int) *state.Shar
 				Unassigned: &state.Unassigned{Reason: "NODE_LEFT", At: time.Now().UTC(), Details: c.Node}}
 			continue
 		}
-		if c.State != state.ShardUnassigned || ix == nil || !assignable(r, &c) {
+		if c.State != state.ShardUnassigned || ix == nil || !assignable(&c) {
 			continue
 		}
 		waits := c.Unassigned != nil && c.Unassigned.Reason == "NODE_LEFT" && c.Recovery != nil && c.Recovery.Type == state.RecoverExistingStore

@@ -190,10 +190,7 @@ func (a *API) updateDocument(r *Request) (*Response, error) {
 	if o == nil {
 		return nil, apierr.New(http.StatusBadRequest, "parse_exception", "request body is required")
 	}
-	sel, err := sourceParams(r)
-	if err != nil {
-		return nil, err
-	}
+	sel := sourceParams(r)
 	body, err := readUpdate(o)
 	if err != nil {
 		return nil, err

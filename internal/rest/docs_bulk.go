@@ -27,10 +27,7 @@ func (a *API) bulk(r *Request) (*Response, error) {
 	if def.RequireAlias, err = r.Bool("require_alias", false); err != nil {
 		return nil, err
 	}
-	sel, err := sourceParams(r)
-	if err != nil {
-		return nil, err
-	}
+	sel := sourceParams(r)
 	if err := r.unknownParams(); err != nil {
 		return nil, err
 	}

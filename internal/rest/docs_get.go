@@ -33,10 +33,7 @@ func readGet(r *Request) (coordinator.GetRequest, *sourceSelection, error) {
 	if _, err = versionType(r.Param("version_type")); err != nil {
 		return req, nil, err
 	}
-	sel, err := sourceParams(r)
-	if err != nil {
-		return req, nil, err
-	}
+	sel := sourceParams(r)
 	if r.Has("fields") {
 		return req, nil, apierr.IllegalArgument("The parameter [fields] is no longer supported, please use [stored_fields] to retrieve stored fields or [_source] to load the field from _source")
 	}
@@ -140,10 +137,7 @@ func (a *API) multiGet(r *Request) (*Response, error) {
 	if base.Refresh, err = r.Bool("refresh", false); err != nil {
 		return nil, err
 	}
-	sel, err := sourceParams(r)
-	if err != nil {
-		return nil, err
-	}
+	sel := sourceParams(r)
 	stored := r.List("stored_fields")
 	o, err := r.object()
 	if err != nil {

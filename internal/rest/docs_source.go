@@ -15,7 +15,7 @@ type sourceSelection struct {
 }
 
 // sourceParams reads _source, _source_includes and _source_excludes.
-func sourceParams(r *Request) (*sourceSelection, error) {
+func sourceParams(r *Request) *sourceSelection {
 	s := &sourceSelection{}
 	if r.Has("_source") {
 		s.given = true
@@ -33,7 +33,7 @@ func sourceParams(r *Request) (*sourceSelection, error) {
 	if exc := append(r.List("_source_excludes"), r.List("_source_exclude")...); len(exc) > 0 {
 		s.given, s.excludes = true, exc
 	}
-	return s, nil
+	return s
 }
 
 // sourceValue reads _source of a body: a boolean, a pattern, patterns, or an object of includes and excludes.

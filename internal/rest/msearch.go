@@ -46,14 +46,14 @@ func (a *API) multiSearchOf(r *Request, render renderLine) (*Response, error) {
 		return nil, err
 	}
 	list := make([]any, len(reqs))
-	a.eachSearch(r.Context(), len(reqs), func(i int) {
+	eachSearch(len(reqs), func(i int) {
 		list[i] = a.searchItem(r.Context(), reqs[i], errs[i], asInt)
 	})
 	return OK(xcontent.Obj("took", time.Since(start).Milliseconds(), "responses", list))
 }
 
 // eachSearch runs several searches at once.
-func (a *API) eachSearch(ctx context.Context, n int, f func(i int)) {
+func eachSearch(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for range min(n, runtime.GOMAXPROCS(0)) {

@@ -295,10 +295,7 @@ func sortAndSource(r *Request, s *coordinator.SearchSource) error {
 		}
 		s.Sort = sorts
 	}
-	sel, err := sourceParams(r)
-	if err != nil {
-		return err
-	}
+	sel := sourceParams(r)
 	if sel.given {
 		switch {
 		case sel.none:

@@ -166,7 +166,7 @@ func shownContent(o *xcontent.Object, flat bool) error {
 
 // Old-style templates.
 
-func (a *API) legacyTemplates(r *Request) ([]stored, error) {
+func (a *API) legacyTemplates(r *Request) []stored {
 	var all []stored
 	var have []string
 	for _, t := range a.view().LegacyTemplates() {
@@ -179,7 +179,7 @@ func (a *API) legacyTemplates(r *Request) ([]stored, error) {
 			out = append(out, s)
 		}
 	}
-	return out, nil
+	return out
 }
 
 func (a *API) getLegacyTemplates(r *Request) (*Response, error) {
@@ -191,10 +191,7 @@ func (a *API) getLegacyTemplates(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.legacyTemplates(r)
-	if err != nil {
-		return nil, err
-	}
+	list := a.legacyTemplates(r)
 	out := &xcontent.Object{}
 	for _, s := range list {
 		o, err := readTemplate(s)
@@ -218,10 +215,7 @@ func (a *API) legacyTemplateExists(r *Request) (*Response, error) {
 	if _, err := a.timeouts(r); err != nil {
 		return nil, err
 	}
-	list, err := a.legacyTemplates(r)
-	if err != nil {
-		return nil, err
-	}
+	list := a.legacyTemplates(r)
 	return Exists(len(list) > 0)
 }
 

@@ -352,7 +352,7 @@ func componentsInUse(v *state.View, found []stored) error {
 }
 
 // simulated renders what templates come to.
-func simulated(v *state.View, res *cluster.TemplateResult, overlap []overlapping) (*Response, error) {
+func simulated(res *cluster.TemplateResult, overlap []overlapping) (*Response, error) {
 	mapping, err := cluster.MergeTemplateMappings(res.Settings, res.Mappings)
 	if err != nil {
 		return nil, err
@@ -397,7 +397,7 @@ func (a *API) simulateIndex(r *Request) (*Response, error) {
 	}
 	one := []string{index}
 	overlap := append(overlapsIndexTemplates(v, name, one), overlapsLegacy(v, one)...)
-	return simulated(v, res, overlap)
+	return simulated(res, overlap)
 }
 
 func templateOf(v *state.View, name string, body *xcontent.Object) (string, *cluster.Template, error) {
@@ -448,5 +448,5 @@ func (a *API) simulateTemplate(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return simulated(v, res, append(overlapsIndexTemplates(v, name, t.IndexPatterns), overlapsLegacy(v, t.IndexPatterns)...))
+	return simulated(res, append(overlapsIndexTemplates(v, name, t.IndexPatterns), overlapsLegacy(v, t.IndexPatterns)...))
 }

@@ -34,7 +34,7 @@ func (s *Service) Clone(ctx context.Context, req CloneRequest) error {
 }
 
 func (s *Service) beginClone(ctx context.Context, uuid string, req CloneRequest) error {
-	_, data, err := s.newJob(ctx, req.Repository, req.Target)
+	data, err := s.newJob(ctx, req.Repository, req.Target)
 	if err != nil {
 		return err
 	}

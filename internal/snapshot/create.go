@@ -66,30 +66,30 @@ func CheckSnapshotName(repo, name string) error {
 	return nil
 }
 
-// newJob opens a repository that is to be written to, and looks whether it takes a snapshot of this name.
-func (s *Service) newJob(ctx context.Context, repo, name string) (*opened, *repository.Data, error) {
+// newJob looks whether a repository takes a snapshot of this name, and returns its root.
+func (s *Service) newJob(ctx context.Context, repo, name string) (*repository.Data, error) {
 	if err := CheckSnapshotName(repo, name); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	o, err := s.open(repo)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if readOnly(o.record) {
-		return nil, nil, refuseWrite(o.record, "cannot create snapshot in a readonly repository")
+		return nil, refuseWrite(o.record, "cannot create snapshot in a readonly repository")
 	}
 	before := s.store.View()
 	data, err := o.root(ctx)
 	if err != nil {
-		return nil, nil, s.describe(repo, err)
+		return nil, s.describe(repo, err)
 	}
 	if err := data.Writable(); err != nil {
-		return nil, nil, repositoryError(repo, "%v", err)
+		return nil, repositoryError(repo, "%v", err)
 	}
 	if err := s.peek(ctx, o, before, data); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return o, data, nil
+	return data, nil
 }
 
 // free refuses a name that a snapshot of the repository has, or that one in progress is to have.
@@ -119,7 +119,7 @@ func (s *Service) Create(ctx context.Context, req CreateRequest) (string, error)
 }
 
 func (s *Service) create(ctx context.Context, uuid string, req CreateRequest) error {
-	_, data, err := s.newJob(ctx, req.Repository, req.Snapshot)
+	data, err := s.newJob(ctx, req.Repository, req.Snapshot)
 	if err != nil {
 		return err
 	}

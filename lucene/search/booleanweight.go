@@ -185,7 +185,7 @@ func (b *booleanSupplier) Scorer(leadCost int64) (Scorer, error) {
 		}
 	}
 	if len(b.subs[Should]) > 0 {
-		if opt, err = optional(b.subs[Should], b.minShould, b.mode, leadCost); err != nil {
+		if opt, err = optional(b.subs[Should], b.minShould, leadCost); err != nil {
 			return nil, err
 		}
 	}
@@ -199,7 +199,7 @@ func (b *booleanSupplier) Scorer(leadCost int64) (Scorer, error) {
 		sc = req
 	}
 	if len(b.subs[MustNot]) > 0 {
-		excl, err := optional(b.subs[MustNot], 1, CompleteNoScores, leadCost)
+		excl, err := optional(b.subs[MustNot], 1, leadCost)
 		if err != nil {
 			return nil, err
 		}
@@ -250,7 +250,7 @@ func (b *booleanSupplier) required(leadCost int64) (Scorer, error) {
 	return newConjunctionScorer(slices.Concat(filters, scoring), scoring), nil
 }
 
-func optional(sups []ScorerSupplier, minShould int, mode ScoreMode, leadCost int64) (Scorer, error) {
+func optional(sups []ScorerSupplier, minShould int, leadCost int64) (Scorer, error) {
 	scs, err := openAll(sups, leadCost)
 	if err != nil {
 		return nil, err
@@ -282,16 +282,16 @@ func (w *booleanWeight) bulk(leaf *lucene.LeafContext, mode ScoreMode) (bulkScor
 	must, filter, should := len(b.subs[Must]), len(b.subs[Filter]), len(b.subs[Should])
 	switch {
 	case should > 1 && must+filter == 0:
-		return b.disjunctionBulk(leaf)
+		return b.disjunctionBulk()
 	case mode == TopScores && should > 1 && must == 0 && b.minShould == 1 && b.filtersAreBroad():
-		return b.disjunctionBulk(leaf)
+		return b.disjunctionBulk()
 	case mode == TopScores && must == 1 && should == 0:
 		if in, ok := b.subs[Must][0].(*booleanSupplier); ok && in.plainDisjunction() {
 			// the clause's disjunction takes the filters over
 			in.subs[Filter], in.subs[MustNot] = slices.Concat(in.subs[Filter], b.subs[Filter]), b.subs[MustNot]
 			in.cost = min(in.cost, b.cost)
 			if in.filtersAreBroad() {
-				return in.disjunctionBulk(leaf)
+				return in.disjunctionBulk()
 			}
 			in.subs[Filter], in.subs[MustNot] = nil, nil
 			sc, err := b.Scorer(math.MaxInt64)
@@ -300,9 +300,9 @@ func (w *booleanWeight) bulk(leaf *lucene.LeafContext, mode ScoreMode) (bulkScor
 			}
 			return newDefaultBulk(sc, mode), nil
 		}
-		return b.conjunctionBulk(leaf)
+		return b.conjunctionBulk()
 	case mode == TopScores && must > 1 && should == 0:
-		return b.conjunctionBulk(leaf)
+		return b.conjunctionBulk()
 	}
 	sc, err := b.Scorer(math.MaxInt64)
 	if err != nil {
@@ -349,7 +349,7 @@ func (b *booleanSupplier) conditions(leadCost int64) (*conditions, error) {
 	return c, nil
 }
 
-func (b *booleanSupplier) disjunctionBulk(leaf *lucene.LeafContext) (bulkScorer, error) {
+func (b *booleanSupplier) disjunctionBulk() (bulkScorer, error) {
 	cond, err := b.conditions(b.cost)
 	if err != nil {
 		return nil, err
@@ -364,7 +364,7 @@ func (b *booleanSupplier) disjunctionBulk(leaf *lucene.LeafContext) (bulkScorer,
 	return newWindowBulk(scs, max(b.minShould, 1), b.mode, cond), nil
 }
 
-func (b *booleanSupplier) conjunctionBulk(leaf *lucene.LeafContext) (bulkScorer, error) {
+func (b *booleanSupplier) conjunctionBulk() (bulkScorer, error) {
 	if len(b.subs[Must]) == 1 && len(b.subs[Filter]) == 0 {
 		sc, err := b.subs[Must][0].Scorer(math.MaxInt64)
 		if err != nil {
