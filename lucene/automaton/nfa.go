@@ -81,19 +81,6 @@ func (n *Nfa) Empty() Fragment {
 	return Fragment{s, s}
 }
 
-// Bytes accepts exactly b.
-func (n *Nfa) Bytes(b []byte) Fragment {
-	f := Fragment{n.state(), 0}
-	at := f.in
-	for _, c := range b {
-		to := n.state()
-		n.edge(at, c, c, to)
-		at = to
-	}
-	f.out = at
-	return f
-}
-
 // String accepts exactly s; with fold, letters of ASCII in either case.
 func (n *Nfa) String(s string, fold bool) Fragment {
 	f := n.Empty()
@@ -235,9 +222,6 @@ func (n *Nfa) Star(f Fragment) Fragment {
 	n.epsilon(f.out, s.out)
 	return s
 }
-
-// Optional accepts a string of f or none.
-func (n *Nfa) Optional(f Fragment) Fragment { return n.Union(f, n.Empty()) }
 
 // DFA adds the states of d as a fragment.
 func (n *Nfa) DFA(d *DFA) Fragment {

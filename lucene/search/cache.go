@@ -81,7 +81,7 @@ func (c *LRUCache) Wrap(w Weight) Weight {
 		return w
 	}
 	switch q := w.Query().(type) {
-	case MatchAll, MatchNone, *Docs:
+	case MatchAll, MatchNone:
 		return w
 	case interface{ Uncacheable() bool }:
 		if q.Uncacheable() {

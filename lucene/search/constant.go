@@ -291,31 +291,3 @@ type constantCollector struct {
 }
 
 func (c *constantCollector) SetScorer(Scorable) error { return c.LeafCollector.SetScorer(c.cur) }
-
-// Docs matches given documents of the whole index.
-type Docs struct {
-	IDs []int32 // ascending
-	Key string  // identifies the set; equal keys mean equal sets
-}
-
-func (q *Docs) String() string { return fmt.Sprintf("docs(%q,%d,%p)", q.Key, len(q.IDs), q) }
-
-// Rewrite implements Query.
-func (q *Docs) Rewrite(*Searcher) (Query, error) { return q, nil }
-
-// Weight implements Query.
-func (q *Docs) Weight(_ *Searcher, _ ScoreMode, boost float32) (Weight, error) {
-	return &constantWeight{q: q, score: boost, supply: func(leaf *lucene.LeafContext) (int64, opener, error) {
-		var docs []int32
-		end := int64(leaf.DocBase) + int64(leaf.Reader.MaxDoc())
-		for _, d := range q.IDs {
-			if d >= leaf.DocBase && int64(d) < end {
-				docs = append(docs, d-leaf.DocBase)
-			}
-		}
-		if docs == nil {
-			return 0, nil, nil
-		}
-		return int64(len(docs)), func(int64) (lucene.DocIDSetIterator, TwoPhase, error) { return newListIterator(docs), nil, nil }, nil
-	}}, nil
-}

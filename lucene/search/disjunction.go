@@ -46,12 +46,6 @@ func (s *subScorer) matches() (bool, error) {
 // docHeap is a binary heap of scorers by document.
 type docHeap []*subScorer
 
-func (h docHeap) init() {
-	for i := len(h)/2 - 1; i >= 0; i-- {
-		h.down(i)
-	}
-}
-
 func (h docHeap) down(i int) {
 	s := h[i]
 	for {

@@ -48,11 +48,6 @@ func DecodeLat(v int32) float64 { return float64(v) * (180.0 / (1 << 32)) }
 // DecodeLon returns the longitude of a 32-bit form.
 func DecodeLon(v int32) float64 { return float64(v) * (360.0 / (1 << 32)) }
 
-// GeoValue packs a point as doc values have it.
-func GeoValue(lat, lon float64) int64 {
-	return int64(EncodeLat(lat))<<32 | int64(uint32(EncodeLon(lon)))
-}
-
 // Distance returns the distance of two points on a sphere, in metres (haversine formula).
 func Distance(lat1, lon1, lat2, lon2 float64) float64 {
 	const rad = math.Pi / 180

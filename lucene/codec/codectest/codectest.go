@@ -3,7 +3,6 @@ package codectest
 import (
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -52,19 +51,6 @@ func Segments(t testing.TB, path string) (*segments.Infos, []Segment) {
 		segs = append(segs, s)
 	}
 	return infos, segs
-}
-
-// Fields returns the fields of a segment with its updates.
-func (s *Segment) Fields(t testing.TB) *lucene.FieldInfos {
-	t.Helper()
-	if s.Commit.FieldInfosGen == -1 {
-		return s.State.Fields
-	}
-	fis, err := fieldinfo.Read(s.Outer, s.Commit.Info, strconv.FormatInt(s.Commit.FieldInfosGen, 36))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fis
 }
 
 // Rewrite writes the index at path to a new folder, which it returns, without compound files. For

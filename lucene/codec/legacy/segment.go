@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strconv"
 
 	"github.com/varve-search/varve/lucene"
@@ -99,15 +98,6 @@ func (s *Segment) dropSoftDeleted(dir, inner store.Directory) error {
 
 // MaxDoc returns the number of documents, deleted ones included.
 func (s *Segment) MaxDoc() int32 { return s.Info.MaxDoc }
-
-// NumDocs returns the number of documents that are not deleted, nested ones included.
-func (s *Segment) NumDocs() int32 {
-	n := 0
-	for _, w := range s.live.Words {
-		n += bits.OnesCount64(w)
-	}
-	return int32(n)
-}
 
 // Live tells whether a document is neither hard- nor soft-deleted.
 func (s *Segment) Live(doc int32) bool { return s.live.Get(doc) }
