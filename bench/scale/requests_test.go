@@ -1,21 +1,18 @@
 package scale
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/varve-search/varve/internal/keystore"
 	"github.com/varve-search/varve/internal/oracletest"
 	"github.com/varve-search/varve/internal/servertest"
 )
@@ -87,15 +84,7 @@ func BenchmarkRequests(t *testing.B) {
 	srv := oracletest.S3Server(t, "minio")
 	srv.MakeBucket(t, "scale")
 	proxies := []*counter{newCounter(t, srv.Endpoint), newCounter(t, srv.Endpoint)}
-	file := filepath.Join(t.TempDir(), keystore.FileName)
-	ks, err := keystore.Create(file, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(ks.Set("s3.client.default.access_key", srv.AccessKey), ks.Set("s3.client.default.secret_key", srv.SecretKey), ks.Save("")); err != nil {
-		t.Fatal(err)
-	}
-	ours := servertest.Start(t, t.TempDir(), t.TempDir(), "keystore.path="+file, "s3.client.default.endpoint="+proxies[0].URL, "s3.client.default.region="+srv.Region)
+	ours := servertest.Start(t, t.TempDir(), t.TempDir(), servertest.S3Secrets(t, srv), "s3.client.default.endpoint="+proxies[0].URL, "s3.client.default.region="+srv.Region)
 	real := oracletest.Node(t, "opensearch", "3", t.TempDir(), "--with", "repository-s3", "--set", "s3.client.default.endpoint="+proxies[1].URL,
 		"--set", "s3.client.default.region="+srv.Region, "--set", "s3.client.default.path_style_access=true",
 		"--set", "secure:s3.client.default.access_key="+srv.AccessKey, "--set", "secure:s3.client.default.secret_key="+srv.SecretKey)

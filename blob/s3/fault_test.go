@@ -64,20 +64,26 @@ func getBytes(t testing.TB, c blob.Container, name string) []byte {
 	return b
 }
 
+// putOnce creates a large blob, which cannot be created again, and reads it.
+func putOnce(t *testing.T, c blob.Container, name string, b []byte) {
+	t.Helper()
+	if err := putBytes(c, name, b, blob.PutOptions{IfAbsent: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := putBytes(c, name, b[:7*mib], blob.PutOptions{IfAbsent: true}); blob.KindOf(err) != blob.KindAlreadyExists {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(getBytes(t, c, name), b) {
+		t.Fatal("other bytes came back")
+	}
+}
+
 // testParts sends and reads a blob of several parts and windows.
 func testParts(t *testing.T, srv *oracletest.S3) {
 	for _, md5 := range []string{"false", "true"} {
 		c := fresh(t, srv, "buffer_size", "5mb", "legacy_md5_checksum_calculation", md5)
 		b := randomBytes(52*mib+17, 1)
-		if err := putBytes(c, "large", b, blob.PutOptions{IfAbsent: true}); err != nil {
-			t.Fatal(err)
-		}
-		if err := putBytes(c, "large", b[:7*mib], blob.PutOptions{IfAbsent: true}); blob.KindOf(err) != blob.KindAlreadyExists {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(getBytes(t, c, "large"), b) {
-			t.Fatal("other bytes came back")
-		}
+		putOnce(t, c, "large", b)
 		if n := c.Stats().Requests; n["UploadPart"] != 11+2 || n["GetObject"] != 4 || n["HeadObject"] != 0 || n["ListObjectsV2"] != 0 {
 			t.Fatalf("requests: %v", n)
 		}

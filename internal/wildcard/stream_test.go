@@ -39,14 +39,7 @@ func TestStreams(t *testing.T) {
 		{SingleIndex.WithoutStreams(), "logs", "!no such index [null]"},
 		{SingleIndex, "logs", "!data_stream [logs] has more than one index associated with it [.ds-logs-000001, .ds-logs-000002, .ds-logs-000003], can't execute a single index op"},
 	} {
-		got, err := l.Indices(c.o, Split(c.expr)...)
-		text := strings.Join(got, ",")
-		if err != nil {
-			text = "!" + err.Error()
-		}
-		if text != c.want {
-			t.Errorf("%+v %q: %s, want %s", c.o, c.expr, text, c.want)
-		}
+		wantIndices(t, l, c.o, c.expr, c.want)
 	}
 	var nf *NotFoundError
 	if _, err := l.Indices(SingleIndex.WithoutStreams(), "logs"); !errors.As(err, &nf) || !nf.ExcludedStream {

@@ -61,18 +61,24 @@ func TestIndices(t *testing.T) {
 		{SingleIndex, "one", "logs-1"},
 		{SingleIndex, "x", "!no such index [x]"},
 	} {
-		got, err := l.Indices(c.o, Split(c.expr)...)
-		text := strings.Join(got, ",")
-		if err != nil {
-			text = "!" + err.Error()
-		}
-		if text != c.want {
-			t.Errorf("%+v %q: %s, want %s", c.o, c.expr, text, c.want)
-		}
+		wantIndices(t, l, c.o, c.expr, c.want)
 	}
 	var nf *NotFoundError
 	if _, err := NewLookup(nil).Indices(Options{ExpandOpen: true}); !errors.As(err, &nf) || err.Error() != "no such index [null] and no indices exist" {
 		t.Fatal(err)
+	}
+}
+
+// wantIndices compares what expressions choose, or "!" and the error, with what is wanted.
+func wantIndices(t *testing.T, l *Lookup, o Options, expr, want string) {
+	t.Helper()
+	got, err := l.Indices(o, Split(expr)...)
+	text := strings.Join(got, ",")
+	if err != nil {
+		text = "!" + err.Error()
+	}
+	if text != want {
+		t.Errorf("%+v %q: %s, want %s", o, expr, text, want)
 	}
 }
 

@@ -20,15 +20,7 @@ import (
 // withS3 starts a server that has the credentials of a store in its key store.
 func withS3(t *testing.T, srv *oracletest.S3, endpoint string, settings ...string) *servertest.Server {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), keystore.FileName)
-	ks, err := keystore.Create(file, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(ks.Set("s3.client.default.access_key", srv.AccessKey), ks.Set("s3.client.default.secret_key", srv.SecretKey), ks.Save("")); err != nil {
-		t.Fatal(err)
-	}
-	return servertest.Start(t, t.TempDir(), t.TempDir(), append([]string{"keystore.path=" + file, "s3.client.default.endpoint=" + endpoint,
+	return servertest.Start(t, t.TempDir(), t.TempDir(), append([]string{servertest.S3Secrets(t, srv), "s3.client.default.endpoint=" + endpoint,
 		"s3.client.default.region=" + srv.Region}, settings...)...)
 }
 
