@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -101,8 +102,17 @@ func ReadAll(ctx context.Context, c Container, name string, limit int64) ([]byte
 		return nil, err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
+	// Metadata is a few kilobytes mostly: that takes one read, and one that finds the end.
+	b, in := make([]byte, 0, 4<<10), io.LimitReader(r, limit+1)
+	for err == nil {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, len(b))
+		}
+		var n int
+		n, err = in.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+	}
+	if err != io.EOF {
 		return nil, fmt.Errorf("read blob [%s] of %s: %w", name, c, err)
 	}
 	if int64(len(b)) > limit {

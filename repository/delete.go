@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -108,10 +109,7 @@ const maxRemembered = 1 << 16
 // was written.
 func (r *Repository) deleteFromShards(ctx context.Context, base *Data, gone map[string]bool, d *doomed, res *Result) (map[string][]string, bool, error) {
 	gens := map[string][]string{}
-	var mu sync.Mutex
-	wrote := false
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.opts.Parallel)
+	var work []shardParting
 	known := base.byUUIDs()
 	for _, i := range base.Indices {
 		p := newParting(i, known, gone)
@@ -121,26 +119,50 @@ func (r *Repository) deleteFromShards(ctx context.Context, base *Data, gone map[
 		updated := slices.Clone(i.Generations)
 		gens[i.ID] = updated
 		for shard := range updated {
-			g.Go(func() error {
-				gen, err := r.deleteFromShard(gctx, i, shard, p, d)
-				mu.Lock()
-				defer mu.Unlock()
-				var damaged *CorruptError
-				if errors.As(err, &damaged) || err != nil && blob.KindOf(err) == blob.KindNotFound {
-					// As OpenSearch does: the snapshot goes, the shard's blobs stay for a repair.
-					res.Warnings = append(res.Warnings, err)
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-				wrote = wrote || gen != "" && gen != updated[shard]
-				updated[shard] = gen
-				return nil
-			})
+			work = append(work, shardParting{i, shard, p, updated})
 		}
 	}
+	var mu sync.Mutex
+	wrote := false
+	one := func(ctx context.Context, w shardParting) error {
+		gen, err := r.deleteFromShard(ctx, w.index, w.shard, w.parting, d)
+		mu.Lock()
+		defer mu.Unlock()
+		var damaged *CorruptError
+		if errors.As(err, &damaged) || err != nil && blob.KindOf(err) == blob.KindNotFound {
+			// As OpenSearch does: the snapshot goes, the shard's blobs stay for a repair.
+			res.Warnings = append(res.Warnings, err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		wrote = wrote || gen != "" && gen != w.updated[w.shard]
+		w.updated[w.shard] = gen
+		return nil
+	}
+	// Goroutines that go from shard to shard: new ones would each grow their stack anew.
+	g, gctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range min(r.opts.Parallel, len(work)) {
+		g.Go(func() error {
+			for n := next.Add(1); n <= int64(len(work)); n = next.Add(1) {
+				if err := one(gctx, work[n-1]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
 	return gens, wrote, g.Wait()
+}
+
+// shardParting is a shard that loses snapshots and keeps others.
+type shardParting struct {
+	index   IndexEntry
+	shard   int
+	parting *parting
+	updated []string // the generations of the index's shards after the deletion
 }
 
 // parting says which snapshots an index keeps and which it loses.
@@ -181,8 +203,9 @@ func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard in
 	was := i.ShardGeneration(shard)
 	// Without a generation no snapshot that stays has the shard, and what lies there is of ones that failed.
 	old, list := newShardIndex(nil, nil), true
+	var read []byte
 	if was != "" {
-		if old, _, err = s.KnownIndex(ctx, was); err != nil {
+		if old, _, read, err = s.knownIndex(ctx, was); err != nil {
 			return "", err
 		}
 		list = p.listed(old)
@@ -201,6 +224,8 @@ func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard in
 		if gen, err = s.writeIndex(ctx, x); err != nil {
 			return "", err
 		}
+	case read != nil:
+		s.r.shards.put(s.path, was, read)
 	}
 	var out []blob.Info
 	for name, size := range there {

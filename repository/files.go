@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/varve-search/varve/blob"
@@ -88,30 +87,41 @@ func parseFileInfo(v any) (FileInfo, error) {
 	i.Length = f.number("length", 0)
 	i.PartSize = f.number("part_size", math.MinInt64)
 	i.extra = f.rest()
-	if f.err == nil {
-		f.err = blob.CheckName(i.Name)
+	return i, i.check(f.err)
+}
+
+// check says what is wrong with a file that was read, err being what was noticed on the way.
+func (f *FileInfo) check(err error) error {
+	if err == nil {
+		err = blob.CheckName(f.Name)
 	}
-	if f.err == nil {
-		f.err = blob.CheckName(i.PhysicalName)
+	if err == nil {
+		err = blob.CheckName(f.PhysicalName)
 	}
-	if f.err != nil {
-		return i, fmt.Errorf("file [%s] in [%s]: %w", i.PhysicalName, i.Name, f.err)
+	switch {
+	case err != nil:
+		return fmt.Errorf("file [%s] in [%s]: %w", f.PhysicalName, f.Name, err)
+	case !f.Virtual() && !strings.HasPrefix(f.Name, dataPrefix):
+		return fmt.Errorf("file [%s]: [%s] is no name of a data blob", f.PhysicalName, f.Name)
+	case f.Virtual() && int64(len(f.MetaHash)) != f.Length:
+		return fmt.Errorf("file [%s]: %d bytes inline, but its length is %d", f.PhysicalName, len(f.MetaHash), f.Length)
+	case f.PartSize > 0 && f.Length/f.PartSize >= maxParts:
+		return fmt.Errorf("file [%s]: more than %d parts of %d bytes", f.PhysicalName, maxParts, f.PartSize)
 	}
-	if !i.Virtual() && !strings.HasPrefix(i.Name, dataPrefix) {
-		return i, fmt.Errorf("file [%s]: [%s] is no name of a data blob", i.PhysicalName, i.Name)
+	return nil
+}
+
+// foreign refuses to write what OpenSearch would not read.
+func (f *FileInfo) foreign() error {
+	if len(f.extra) == 0 {
+		return nil
 	}
-	if i.Virtual() && int64(len(i.MetaHash)) != i.Length {
-		return i, fmt.Errorf("file [%s]: %d bytes inline, but its length is %d", i.PhysicalName, len(i.MetaHash), i.Length)
-	}
-	if i.PartSize > 0 && i.Length/i.PartSize >= maxParts {
-		return i, fmt.Errorf("file [%s]: more than %d parts of %d bytes", i.PhysicalName, maxParts, i.PartSize)
-	}
-	return i, nil
+	return &ReadOnlyFormatError{fmt.Sprintf("file [%s] has the key [%s], which OpenSearch refuses", f.PhysicalName, f.extra[0].Name)}
 }
 
 func (f *FileInfo) tree() (*smile.Object, error) {
-	if len(f.extra) > 0 {
-		return nil, &ReadOnlyFormatError{fmt.Sprintf("file [%s] has the key [%s], which OpenSearch refuses", f.PhysicalName, f.extra[0].Name)}
+	if err := f.foreign(); err != nil {
+		return nil, err
 	}
 	o := smile.NewObject(
 		member{Name: "name", Value: f.Name},
@@ -200,169 +210,6 @@ func (s *ShardSnapshot) tree() (*smile.Object, error) {
 		member{Name: "number_of_files", Value: int64(s.IncrementalFiles)},
 		member{Name: "total_size", Value: s.IncrementalSize},
 		member{Name: "files", Value: files}), err
-}
-
-// ShardIndexSnapshot lists the blob names of a snapshot's files in a shard.
-type ShardIndexSnapshot struct {
-	Snapshot string // name
-	Files    []string
-	// StateID identifies the shard's state (history and sequence number); "" when not recorded.
-	StateID string
-}
-
-// ShardIndex is the content of a shard's index-GENERATION: all files of all its snapshots.
-type ShardIndex struct {
-	Files     []FileInfo
-	Snapshots []ShardIndexSnapshot
-
-	byName map[string]int
-	byFile map[string][]int
-}
-
-func newShardIndex(files []FileInfo, snapshots []ShardIndexSnapshot) *ShardIndex {
-	x := &ShardIndex{Files: files, Snapshots: snapshots, byName: map[string]int{}, byFile: map[string][]int{}}
-	for i := range files {
-		x.byName[files[i].Name] = i
-		x.byFile[files[i].PhysicalName] = append(x.byFile[files[i].PhysicalName], i)
-	}
-	return x
-}
-
-// ByName finds a file by the name of its blob.
-func (x *ShardIndex) ByName(name string) (FileInfo, bool) {
-	i, ok := x.byName[name]
-	if !ok {
-		return FileInfo{}, false
-	}
-	return x.Files[i], true
-}
-
-// Find finds a file of the index that the repository has already.
-func (x *ShardIndex) Find(physicalName string, length int64, checksum string, hash []byte) (FileInfo, bool) {
-	for _, i := range x.byFile[physicalName] {
-		if x.Files[i].Same(physicalName, length, checksum, hash) {
-			return x.Files[i], true
-		}
-	}
-	return FileInfo{}, false
-}
-
-// Snapshot finds a snapshot's file list by the snapshot's name.
-func (x *ShardIndex) Snapshot(name string) (ShardIndexSnapshot, bool) {
-	for _, s := range x.Snapshots {
-		if s.Snapshot == name {
-			return s, true
-		}
-	}
-	return ShardIndexSnapshot{}, false
-}
-
-// StateFiles returns the files of a snapshot that was taken of the same state of the shard.
-func (x *ShardIndex) StateFiles(stateID string) ([]FileInfo, bool) {
-	if stateID == "" {
-		return nil, false
-	}
-	for _, s := range x.Snapshots {
-		if s.StateID == stateID {
-			files := make([]FileInfo, len(s.Files))
-			for i, name := range s.Files {
-				files[i], _ = x.ByName(name)
-			}
-			return files, true
-		}
-	}
-	return nil, false
-}
-
-// with returns an index with one snapshot more, the newest first as OpenSearch orders them.
-func (x *ShardIndex) with(name, stateID string, files []FileInfo) (*ShardIndex, error) {
-	if _, dup := x.Snapshot(name); dup {
-		return nil, fmt.Errorf("shard index: snapshot [%s]: %w", name, ErrSnapshotExists)
-	}
-	all := append([]FileInfo(nil), x.Files...)
-	s := ShardIndexSnapshot{Snapshot: name, StateID: stateID}
-	added := map[string]bool{}
-	for _, f := range files {
-		s.Files = append(s.Files, f.Name)
-		if old, known := x.ByName(f.Name); known {
-			if !old.Same(f.PhysicalName, f.Length, f.Checksum, f.MetaHash) || old.PartSize != f.PartSize {
-				return nil, fmt.Errorf("shard index: [%s] holds [%s] and cannot hold [%s] too", f.Name, old.PhysicalName, f.PhysicalName)
-			}
-			continue
-		}
-		if added[f.Name] {
-			return nil, fmt.Errorf("shard index: blob [%s] occurs twice in snapshot [%s]", f.Name, name)
-		}
-		added[f.Name] = true
-		all = append(all, f)
-	}
-	return newShardIndex(all, append([]ShardIndexSnapshot{s}, x.Snapshots...)), nil
-}
-
-// without returns an index that lacks the snapshots of these names.
-func (x *ShardIndex) without(names []string) *ShardIndex {
-	if !slices.ContainsFunc(x.Snapshots, func(s ShardIndexSnapshot) bool { return slices.Contains(names, s.Snapshot) }) {
-		return x
-	}
-	keep := map[string]bool{}
-	for _, s := range x.Snapshots {
-		keep[s.Snapshot] = !slices.Contains(names, s.Snapshot)
-	}
-	return x.keep(keep)
-}
-
-// Without returns an index that knows nothing of files of which a blob is missing, so that Find does
-// not offer them. It is for looking up only.
-func (x *ShardIndex) Without(blobs []string) *ShardIndex {
-	gone := map[string]bool{}
-	for _, b := range blobs {
-		gone[canonicalName(b)] = true
-	}
-	var files []FileInfo
-	for _, f := range x.Files {
-		if !gone[f.Name] {
-			files = append(files, f)
-		}
-	}
-	return newShardIndex(files, nil)
-}
-
-// With returns an index that knows of further files. It is for looking up only.
-func (x *ShardIndex) With(files []FileInfo) *ShardIndex {
-	all := slices.Clone(x.Files)
-	for _, f := range files {
-		if _, known := x.ByName(f.Name); !known {
-			all = append(all, f)
-		}
-	}
-	return newShardIndex(all, x.Snapshots)
-}
-
-// keep returns an index of only the snapshots that keep names.
-func (x *ShardIndex) keep(names map[string]bool) *ShardIndex {
-	var snapshots []ShardIndexSnapshot
-	used := map[string]bool{}
-	var last []string
-	for _, s := range x.Snapshots {
-		if !names[s.Snapshot] {
-			continue
-		}
-		snapshots = append(snapshots, s)
-		if sameList(last, s.Files) {
-			continue
-		}
-		last = s.Files
-		for _, f := range last {
-			used[f] = true
-		}
-	}
-	var files []FileInfo
-	for _, f := range x.Files {
-		if used[f.Name] {
-			files = append(files, f)
-		}
-	}
-	return newShardIndex(files, snapshots)
 }
 
 // ShallowSnapshot is the content of a shard's shallow-snap-UUID.dat: where a remote store has the

@@ -61,6 +61,17 @@ func FuzzFrame(f *testing.F) {
 				if derr != nil {
 					continue
 				}
+				if x, xerr := parseIndexDocument(body); xerr == nil { // what is read token by token is what a tree has
+					v, derr := smile.Decode(body, smile.Limits{})
+					tree, ok := v.(*smile.Object)
+					if derr != nil || !ok {
+						t.Fatalf("an index of a shard that is no tree: %v", derr)
+					}
+					want, derr := parseShardIndex(tree)
+					if derr != nil || !sameIndex(x, want) {
+						t.Fatalf("%+v is not %+v, %v", x, want, derr)
+					}
+				}
 				v, derr := smile.Decode(body, smile.Limits{Values: 1 << 16})
 				var ok bool
 				if o, ok = v.(*smile.Object); derr != nil || !ok {

@@ -51,10 +51,11 @@ func join(parts ...string) string {
 // shardPath returns a shard's path below the store that the repository lies in.
 func (r *Repository) shardPath(i IndexID, shard int) (string, error) {
 	fixed := join(indicesDir, i.ID, strconv.Itoa(shard))
+	if i.ShardPathType == pathFixed {
+		return join(r.opts.BasePath, fixed), nil
+	}
 	hash := r.opts.ShardPathPrefix + hashShard(i.ID, shard)
 	switch i.ShardPathType {
-	case pathFixed:
-		return join(r.opts.BasePath, fixed), nil
 	case pathHashedPrefix:
 		return join(hash, r.opts.BasePath, fixed), nil
 	case pathHashedInfix:

@@ -152,15 +152,24 @@ func (s *Shard) parseIndex(b []byte, generation string) (*ShardIndex, error) {
 // KnownIndex is FileIndex for who writes the next generation: what was read or written before is taken from memory, since a
 // generation never changes. Whether its blob is still there it does not tell.
 func (s *Shard) KnownIndex(ctx context.Context, generation string) (*ShardIndex, string, error) {
-	if b, ok := s.r.shards.get(s.path, generation); ok {
-		x, err := s.parseIndex(b, generation)
-		return x, generation, err
-	}
-	x, generation, b, err := s.readIndex(ctx, generation)
-	if err == nil && b != nil {
+	x, generation, b, err := s.knownIndex(ctx, generation)
+	if b != nil {
 		s.r.shards.put(s.path, generation, b)
 	}
 	return x, generation, err
+}
+
+// knownIndex is KnownIndex that keeps nothing: what is read is returned as bytes too, for who writes no other generation in its place.
+func (s *Shard) knownIndex(ctx context.Context, generation string) (*ShardIndex, string, []byte, error) {
+	if b, ok := s.r.shards.get(s.path, generation); ok {
+		x, err := s.parseIndex(b, generation)
+		return x, generation, nil, err
+	}
+	x, generation, b, err := s.readIndex(ctx, generation)
+	if err != nil {
+		b = nil
+	}
+	return x, generation, b, err
 }
 
 // OpenFile opens a file from its first byte, across its parts. While it streams, length and Lucene
@@ -391,7 +400,7 @@ type NewShardSnapshot struct {
 func (s *Shard) TakeSnapshot(ctx context.Context, n NewShardSnapshot) (string, *ShardSnapshot, error) {
 	x, err := n.Base, error(nil)
 	if x == nil {
-		if x, _, err = s.KnownIndex(ctx, n.BaseGeneration); err != nil {
+		if x, _, _, err = s.knownIndex(ctx, n.BaseGeneration); err != nil {
 			return "", nil, err
 		}
 	}
@@ -461,7 +470,7 @@ type CloneShard struct {
 // CloneSnapshot writes a snapshot of the shard that has the files of another. It returns the new
 // generation, to be given to Finalize, and what it wrote.
 func (s *Shard) CloneSnapshot(ctx context.Context, n CloneShard) (string, *ShardSnapshot, error) {
-	x, _, err := s.KnownIndex(ctx, n.BaseGeneration)
+	x, _, _, err := s.knownIndex(ctx, n.BaseGeneration)
 	if err != nil {
 		return "", nil, err
 	}

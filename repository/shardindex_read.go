@@ -18,12 +18,17 @@ func readShardIndex(b []byte, limit int64) (*ShardIndex, error) {
 	if body, err = decompress(body, limit); err != nil {
 		return nil, err
 	}
+	return parseIndexDocument(body)
+}
+
+// parseIndexDocument is readShardIndex for what is framed.
+func parseIndexDocument(body []byte) (*ShardIndex, error) {
 	d, err := smile.NewDecoder(body, smile.Limits{})
 	if err != nil {
 		return nil, err
 	}
 	d.KeepDocument()
-	p := &shardIndexParser{d: d, known: map[string]string{}}
+	p := &shardIndexParser{d: d}
 	if err := p.members(p.top); err != nil {
 		return nil, err
 	}
@@ -31,8 +36,10 @@ func readShardIndex(b []byte, limit int64) (*ShardIndex, error) {
 		return nil, fmt.Errorf("more follows the content: %w", err)
 	}
 	x := newShardIndex(p.files, p.snapshots)
-	if len(x.byName) != len(p.files) {
-		return nil, fmt.Errorf("a blob name occurs twice")
+	for i := range p.files {
+		if x.find(p.files[i].Name) != i {
+			return nil, fmt.Errorf("a blob name occurs twice")
+		}
 	}
 	var last []string
 	for _, s := range p.snapshots {
@@ -41,7 +48,7 @@ func readShardIndex(b []byte, limit int64) (*ShardIndex, error) {
 		}
 		last = s.Files
 		for _, name := range last {
-			if _, ok := x.byName[name]; !ok {
+			if x.find(name) < 0 {
 				return nil, fmt.Errorf("snapshot [%s] refers to the unknown file [%s]", s.Snapshot, name)
 			}
 		}
@@ -53,7 +60,6 @@ type shardIndexParser struct {
 	d         *smile.Decoder
 	files     []FileInfo
 	snapshots []ShardIndexSnapshot
-	known     map[string]string // strings that occur in many snapshots
 }
 
 // sameList says that two lists are one in memory.
@@ -68,9 +74,15 @@ func (p *shardIndexParser) members(member func(name string) error) error {
 	if t.Kind != smile.KindStartObject {
 		return fmt.Errorf("the content is no object")
 	}
+	return p.rest(member)
+}
+
+// rest is members for an object that has begun.
+func (p *shardIndexParser) rest(member func(name string) error) error {
 	seen := ""
 	for {
-		if t, err = p.d.Next(); err != nil {
+		t, err := p.d.Next()
+		if err != nil {
 			return err
 		}
 		if t.Kind == smile.KindEndObject {
@@ -89,16 +101,7 @@ func (p *shardIndexParser) members(member func(name string) error) error {
 func (p *shardIndexParser) top(name string) error {
 	switch name {
 	case "files":
-		v, err := p.d.Value()
-		if err != nil {
-			return err
-		}
-		list, ok := v.([]any)
-		if !ok && v != nil {
-			return fmt.Errorf("[files] is not an array but %.60v", v)
-		}
-		p.files, err = parseFiles(list)
-		return err
+		return p.fileInfos()
 	case "snapshots":
 		var last ShardIndexSnapshot
 		var span smile.Span
@@ -131,7 +134,7 @@ func (p *shardIndexParser) snapshot(name string, s *ShardIndexSnapshot) error {
 		if t.Kind != smile.KindStartArray {
 			return fmt.Errorf("[files] is not an array of strings")
 		}
-		s.Files = []string{}
+		s.Files = make([]string, 0, min(len(p.files), 2*fewFiles)) // mostly all
 		for {
 			if t, err = p.d.Next(); err != nil || t.Kind == smile.KindEndArray {
 				return err
@@ -139,28 +142,13 @@ func (p *shardIndexParser) snapshot(name string, s *ShardIndexSnapshot) error {
 			if t.Kind != smile.KindString {
 				return fmt.Errorf("[files] is not an array of strings")
 			}
-			s.Files = append(s.Files, p.intern(t.Text))
+			s.Files = append(s.Files, t.Text)
 		}
 	case "shard_state_id":
-		t, err := p.d.Next()
-		if err != nil || t.Kind == smile.KindNull {
-			return err
-		}
-		if t.Kind != smile.KindString {
-			return fmt.Errorf("[shard_state_id] is not a string")
-		}
-		s.StateID = p.intern(t.Text)
-		return nil
+		var err error
+		s.StateID, err = p.text(name)
+		return err
 	}
 	_, err := p.d.Value()
 	return err
-}
-
-// intern lets equal strings share their bytes.
-func (p *shardIndexParser) intern(s string) string {
-	if k, ok := p.known[s]; ok {
-		return k
-	}
-	p.known[s] = s
-	return s
 }

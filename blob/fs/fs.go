@@ -112,7 +112,7 @@ func checkName(name string) error {
 }
 
 func (c *Container) open(op, name string) (*os.File, int64, error) {
-	f, err := os.Open(filepath.Join(c.dir, name))
+	f, err := openFile(filepath.Join(c.dir, name), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, 0, c.fail(op, name, err)
 	}
@@ -195,7 +195,7 @@ func (c *Container) Stat(ctx context.Context, name string) (blob.Info, error) {
 
 // entries calls fn for each entry of the folder, some hundred at a time.
 func (c *Container) entries(ctx context.Context, op string, fn func(os.DirEntry) error) error {
-	d, err := os.Open(c.dir)
+	d, err := openFile(c.dir, os.O_RDONLY, 0)
 	if err != nil {
 		if kindOf(err) == blob.KindNotFound {
 			return nil

@@ -23,9 +23,6 @@ func (c *Container) Put(ctx context.Context, name string, r io.Reader, size int6
 	if size < 0 {
 		return &blob.Error{Op: "put", Location: c.String(), Name: name, Kind: blob.KindInvalid, Err: fmt.Errorf("size %d", size)}
 	}
-	if err := c.makeDir(); err != nil {
-		return c.fail("put", name, err)
-	}
 	target := filepath.Join(c.dir, name)
 	if opts.IfAbsent {
 		// Saves writing the bytes; link decides when two race.
@@ -33,8 +30,12 @@ func (c *Container) Put(ctx context.Context, name string, r io.Reader, size int6
 			return c.fail("put", name, iofs.ErrExist)
 		}
 	}
-	temp, err := c.writeTemp(ctx, name, r, size)
+	temp, f, err := c.createTemp(name)
 	if err != nil {
+		return c.fail("put", name, err)
+	}
+	if err := c.fill(ctx, f, name, r, size); err != nil {
+		os.Remove(temp)
 		return err
 	}
 	if opts.IfAbsent {
@@ -42,7 +43,7 @@ func (c *Container) Put(ctx context.Context, name string, r io.Reader, size int6
 		if rmErr := os.Remove(temp); err == nil && rmErr != nil && !errors.Is(rmErr, iofs.ErrNotExist) {
 			err = rmErr
 		}
-	} else if err = os.Rename(temp, target); err != nil {
+	} else if err = rename(temp, target); err != nil {
 		os.Remove(temp)
 	}
 	if err == nil {
@@ -54,21 +55,27 @@ func (c *Container) Put(ctx context.Context, name string, r io.Reader, size int6
 	return nil
 }
 
-// writeTemp writes and syncs a temporary file and returns its path. On error nothing is left.
-func (c *Container) writeTemp(ctx context.Context, name string, r io.Reader, size int64) (string, error) {
+// createTemp opens a new temporary file, and makes the folder where there is none.
+func (c *Container) createTemp(name string) (string, *os.File, error) {
 	var id [8]byte
 	if _, err := rand.Read(id[:]); err != nil {
-		return "", c.fail("put", name, err)
+		return "", nil, err
 	}
 	temp := filepath.Join(c.dir, tempPrefix+name[:min(len(name), 200)]+"-"+hex.EncodeToString(id[:]))
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return "", c.fail("put", name, err)
+	f, err := openFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, iofs.ErrNotExist) {
+		if err = c.makeDir(); err == nil {
+			f, err = openFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		}
 	}
-	abandon := func(err error) (string, error) {
+	return temp, f, err
+}
+
+// fill writes, syncs and closes a file.
+func (c *Container) fill(ctx context.Context, f *os.File, name string, r io.Reader, size int64) error {
+	abandon := func(err error) error {
 		f.Close()
-		os.Remove(temp)
-		return "", err
+		return err
 	}
 	src := &source{ctx: ctx, r: r}
 	n, err := io.Copy(f, io.LimitReader(src, size))
@@ -87,10 +94,9 @@ func (c *Container) writeTemp(ctx context.Context, name string, r io.Reader, siz
 		return abandon(c.fail("put", name, err))
 	}
 	if err := f.Close(); err != nil {
-		os.Remove(temp)
-		return "", c.fail("put", name, err)
+		return c.fail("put", name, err)
 	}
-	return temp, nil
+	return nil
 }
 
 // source keeps apart errors of the reader from those of the file, and ends with the context.
@@ -113,9 +119,6 @@ func (s *source) Read(p []byte) (int, error) {
 
 // makeDir creates the folder and syncs each parent that got a new entry.
 func (c *Container) makeDir() error {
-	if st, err := os.Stat(c.dir); err == nil && st.IsDir() {
-		return nil
-	}
 	var created []string
 	for dir := c.dir; ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
@@ -135,7 +138,7 @@ func (c *Container) makeDir() error {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := openFile(dir, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

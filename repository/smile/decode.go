@@ -70,7 +70,7 @@ type Decoder struct {
 
 // NewDecoder checks the header of a document.
 func NewDecoder(b []byte, limits Limits) (*Decoder, error) {
-	d := &Decoder{b: b, limits: limits.withDefaults()}
+	d := &Decoder{b: b, limits: limits.withDefaults(), stack: make([]bool, 0, 8), names: make([]string, 0, 24)}
 	if len(b) < 4 || b[0] != ':' || b[1] != ')' || b[2] != '\n' {
 		return nil, d.errorf("no SMILE header")
 	}

@@ -76,11 +76,11 @@ func (e *Encoder) value(v any, depth int) error {
 			e.b = append(e.b, 0x22)
 		}
 	case int:
-		e.integer(int64(v))
+		e.Int(int64(v))
 	case int32:
-		e.integer(int64(v))
+		e.Int(int64(v))
 	case int64:
-		e.integer(v)
+		e.Int(v)
 	case *big.Int:
 		e.b = append(e.b, 0x26)
 		e.binary7(twosComplement(v))
@@ -97,9 +97,7 @@ func (e *Encoder) value(v any, depth int) error {
 	case string:
 		return e.Text(v)
 	case []byte:
-		e.b = append(e.b, 0xfd)
-		e.vint(uint64(len(v)))
-		e.b = append(e.b, v...)
+		e.Binary(v)
 	case []any:
 		e.b = append(e.b, 0xf8)
 		for _, x := range v {
@@ -223,7 +221,15 @@ func (e *Encoder) Text(s string) error {
 	return nil
 }
 
-func (e *Encoder) integer(v int64) {
+// Binary writes bytes.
+func (e *Encoder) Binary(v []byte) {
+	e.b = append(e.b, 0xfd)
+	e.vint(uint64(len(v)))
+	e.b = append(e.b, v...)
+}
+
+// Int writes a whole number.
+func (e *Encoder) Int(v int64) {
 	switch {
 	case v >= -16 && v <= 15:
 		e.b = append(e.b, 0xc0+byte(zigzag(v)))
