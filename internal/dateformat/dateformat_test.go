@@ -1,6 +1,7 @@
 package dateformat
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -112,4 +113,38 @@ func FuzzParse(f *testing.F) {
 		}
 		_, _ = ft.Math(text, time.Now, true, nil)
 	})
+}
+
+// TestZones: a zone is read once, what is none stays none, and what users ask for does not fill the memory.
+func TestZones(t *testing.T) {
+	a, err := ParseZone("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := ParseZone("America/New_York"); err != nil || a != b {
+		t.Errorf("it is read again: %p, %p, %v", a, b, err)
+	}
+	for range 2 {
+		for _, name := range []string{"Local", "Nowhere/Town", "../UTC"} {
+			if _, err := ParseZone(name); err == nil {
+				t.Errorf("%s is a zone", name)
+			}
+		}
+	}
+	var c cache[int]
+	for i := range 2 * maxCached {
+		c.put(fmt.Sprint(i), i)
+		c.put(fmt.Sprint(i), -1) // the first stays
+	}
+	kept := 0
+	for i := range 2 * maxCached {
+		if v, ok := c.get(fmt.Sprint(i)); ok {
+			if kept++; v != i {
+				t.Fatalf("%d is %d", i, v)
+			}
+		}
+	}
+	if kept != maxCached {
+		t.Errorf("%d are kept", kept)
+	}
 }

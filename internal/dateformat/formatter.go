@@ -18,20 +18,43 @@ type Formatter struct {
 	parts []*pattern
 }
 
-var formatters sync.Map // spec to *Formatter; the specs come from mappings and requests
+var (
+	formatters cache[*Formatter]
+	zones      cache[*time.Location] // each would be read from a file
+)
 
-// maxCached bounds the cache of formatters: specs come from users.
+// maxCached bounds a cache: its keys come from users.
 const maxCached = 1000
 
-var cached struct {
-	sync.Mutex
-	n int
+// cache keeps what texts in mappings and requests mean. Its zero value is ready.
+type cache[T any] struct {
+	known sync.Map // text to T
+	mu    sync.Mutex
+	n     int
+}
+
+func (c *cache[T]) get(text string) (value T, ok bool) {
+	v, ok := c.known.Load(text)
+	if ok {
+		value = v.(T)
+	}
+	return value, ok
+}
+
+func (c *cache[T]) put(text string, value T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n < maxCached {
+		if _, loaded := c.known.LoadOrStore(text, value); !loaded {
+			c.n++
+		}
+	}
 }
 
 // Parse returns the Formatter for a format such as "yyyy-MM-dd||epoch_second".
 func Parse(spec string) (*Formatter, error) {
-	if f, ok := formatters.Load(spec); ok {
-		return f.(*Formatter), nil
+	if f, ok := formatters.get(spec); ok {
+		return f, nil
 	}
 	f := &Formatter{spec: spec}
 	for part := range strings.SplitSeq(spec, "||") {
@@ -41,13 +64,7 @@ func Parse(spec string) (*Formatter, error) {
 		}
 		f.parts = append(f.parts, p)
 	}
-	cached.Lock()
-	defer cached.Unlock()
-	if cached.n < maxCached {
-		if _, loaded := formatters.LoadOrStore(spec, f); !loaded {
-			cached.n++
-		}
-	}
+	formatters.put(spec, f)
 	return f, nil
 }
 
@@ -118,10 +135,14 @@ func ParseZone(s string) (*time.Location, error) {
 		}
 		return nil, apierr.IllegalArgument("Invalid ID for ZoneOffset, invalid format: %s", s)
 	}
+	if loc, ok := zones.get(s); ok {
+		return loc, nil
+	}
 	loc, err := time.LoadLocation(s)
 	if err != nil || s == "Local" {
 		return nil, apierr.IllegalArgument("Unknown time-zone ID: %s", s)
 	}
+	zones.put(s, loc)
 	return loc, nil
 }
 

@@ -99,17 +99,24 @@ func hasYear(format string) bool {
 // readDate tries all formats; the last that fits counts, as in OpenSearch.
 func readDate(formats []string, v any, zone func() (*time.Location, error)) (time.Time, error) {
 	text := javavalue.String(v)
+	fail := func(first error) (time.Time, error) {
+		return time.Time{}, illegalArgumentBecause(first, "unable to parse date [%s]", text)
+	}
+	switch {
+	case len(formats) == 0:
+		return fail(nil)
+	case v == nil:
+		return fail(nullPointerPlain())
+	}
+	loc, err := zone()
+	if err != nil {
+		return fail(err)
+	}
 	var out time.Time
 	var fits bool
 	var first error
 	for _, f := range formats {
-		t, err := time.Time{}, nullPointerPlain()
-		if v != nil {
-			var loc *time.Location
-			if loc, err = zone(); err == nil {
-				t, err = parseDate(f, text, loc)
-			}
-		}
+		t, err := parseDate(f, text, loc)
 		switch {
 		case err == nil:
 			out, fits = t, true
@@ -118,7 +125,7 @@ func readDate(formats []string, v any, zone func() (*time.Location, error)) (tim
 		}
 	}
 	if !fits {
-		return out, illegalArgumentBecause(first, "unable to parse date [%s]", text)
+		return fail(first)
 	}
 	return out, nil
 }
