@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -80,7 +81,7 @@ func (s *Service) searchIndices(v *state.View, o wildcard.Options, expressions, 
 func aliasLimits(meta *state.Index, named map[string]bool, routing []string) (filters []any, route []string, err error) {
 	unfiltered, unrouted := false, false
 	var values []string
-	for _, name := range sortedKeys(meta.Aliases) {
+	for _, name := range slices.Sorted(maps.Keys(meta.Aliases)) {
 		if !named[name] {
 			continue
 		}
@@ -118,15 +119,6 @@ func aliasLimits(meta *state.Index, named map[string]bool, routing []string) (fi
 	return filters, both, nil
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // shardsOf lists the shards of indices in the order that breaks ties between equal hits: by number, then by index.
 func shardsOf(indices []*searchIndex) []*searchShard {
 	var out []*searchShard
@@ -150,7 +142,7 @@ func (s *Service) context(ix *state.Index, now time.Time) (*query.Context, error
 	if local == nil || local.Mapping() == nil {
 		return nil, unavailable(ix, 0)
 	}
-	c, err := query.NewContext(local.Mapping(), ix.Name, ix.UUID, sortedKeys(ix.Aliases), ix.Settings)
+	c, err := query.NewContext(local.Mapping(), ix.Name, ix.UUID, slices.Sorted(maps.Keys(ix.Aliases)), ix.Settings)
 	if err != nil {
 		return nil, err
 	}

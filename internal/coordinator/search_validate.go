@@ -2,6 +2,8 @@ package coordinator
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/varve-search/varve/internal/query"
@@ -75,7 +77,7 @@ func (s *Service) SearchShards(o wildcard.Options, expressions, routing []string
 	var out []ShardTarget
 	for _, sh := range shardsOf(indices) {
 		t := ShardTarget{Index: sh.ix.meta.Name, UUID: sh.ix.meta.UUID, Shard: sh.id}
-		for _, a := range sortedKeys(sh.ix.meta.Aliases) {
+		for _, a := range slices.Sorted(maps.Keys(sh.ix.meta.Aliases)) {
 			if named[a] {
 				t.Aliases = append(t.Aliases, a)
 			}

@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -188,12 +190,12 @@ func merge(old, update *Mapping, reason mergeReason, check bool) (*Mapping, erro
 
 // validate checks what can only be seen in the whole mapping, and its size.
 func (m *Mapping) validate() error {
-	for _, name := range sortedNames(m.fields) {
+	for _, name := range slices.Sorted(maps.Keys(m.fields)) {
 		if err := m.checkCopyTo(m.fields[name]); err != nil {
 			return err
 		}
 	}
-	for _, name := range sortedNames(m.aliases) {
+	for _, name := range slices.Sorted(maps.Keys(m.aliases)) {
 		if err := m.checkAlias(m.aliases[name]); err != nil {
 			return err
 		}
@@ -245,7 +247,7 @@ func (m *Mapping) finish() (*Mapping, error) {
 			m.objects[o.name] = o
 			m.nested = m.nested || o.nested
 		}
-		for _, k := range sortedNames(o.children) {
+		for _, k := range slices.Sorted(maps.Keys(o.children)) {
 			var err error
 			switch c := o.children[k].(type) {
 			case *Object:
@@ -264,7 +266,7 @@ func (m *Mapping) finish() (*Mapping, error) {
 	if err := walk(m.root); err != nil {
 		return nil, err
 	}
-	for _, name := range sortedNames(m.fields) {
+	for _, name := range slices.Sorted(maps.Keys(m.fields)) {
 		if m.objects[name] != nil {
 			return nil, apierr.IllegalArgument("Field [%s] is defined both as an object and a field", name)
 		}
@@ -345,7 +347,7 @@ func (m *Mapping) checkLimits() error {
 	if int64(total) > ix.TotalFieldsLimit {
 		return apierr.IllegalArgument("Limit of total fields [%d] has been exceeded", ix.TotalFieldsLimit)
 	}
-	for _, name := range sortedNames(m.objects) {
+	for _, name := range slices.Sorted(maps.Keys(m.objects)) {
 		if depth := int64(strings.Count(name, ".") + 2); depth > ix.DepthLimit {
 			return apierr.IllegalArgument("Limit of mapping depth [%d] has been exceeded due to object field [%s]", ix.DepthLimit, name)
 		}
@@ -359,12 +361,12 @@ func (m *Mapping) checkLimits() error {
 		}
 		return nil
 	}
-	for _, name := range sortedNames(m.objects) {
+	for _, name := range slices.Sorted(maps.Keys(m.objects)) {
 		if err := check(m.objects[name].simple); err != nil {
 			return err
 		}
 	}
-	for _, name := range sortedNames(m.fields) {
+	for _, name := range slices.Sorted(maps.Keys(m.fields)) {
 		if err := check(m.fields[name].simple); err != nil {
 			return err
 		}

@@ -1,7 +1,8 @@
 package mapping
 
 import (
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -326,7 +327,7 @@ func mergeObject(old, update *Object, reason mergeReason) (*Object, error) {
 	for k, v := range old.children {
 		merged.children[k] = v
 	}
-	for _, k := range sortedNames(update.children) {
+	for _, k := range slices.Sorted(maps.Keys(update.children)) {
 		child := update.children[k]
 		if was := merged.children[k]; was != nil {
 			var err error
@@ -344,15 +345,6 @@ func nestedChange(wasNested bool) string {
 		return "nested to non-nested"
 	}
 	return "non-nested to nested"
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for k := range m {
-		names = append(names, k)
-	}
-	sort.Strings(names)
-	return names
 }
 
 // render prints an object; the root prints its own members between.
@@ -381,7 +373,7 @@ func (o *Object) render(out *xcontent.Object, own func(*xcontent.Object)) {
 		return
 	}
 	props := xcontent.Obj()
-	for _, k := range sortedNames(o.children) {
+	for _, k := range slices.Sorted(maps.Keys(o.children)) {
 		switch c := o.children[k].(type) {
 		case *Object:
 			child := xcontent.Obj()

@@ -3,6 +3,8 @@ package analysis
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -169,23 +171,23 @@ func (r *Registry) define() error {
 		}
 		return err
 	}
-	for _, name := range sortedKeys(b.settings.groups("analysis.char_filter")) {
+	for _, name := range slices.Sorted(maps.Keys(b.settings.groups("analysis.char_filter"))) {
 		if _, err := b.charFilter(name); err != nil && !b.lenient {
 			return err
 		}
 	}
-	for _, name := range sortedKeys(b.settings.groups("analysis.tokenizer")) {
+	for _, name := range slices.Sorted(maps.Keys(b.settings.groups("analysis.tokenizer"))) {
 		if _, err := b.tokenizer(name); err != nil && !b.lenient {
 			return err
 		}
 	}
-	for _, name := range sortedKeys(b.settings.groups("analysis.filter")) {
+	for _, name := range slices.Sorted(maps.Keys(b.settings.groups("analysis.filter"))) {
 		if _, err := b.filter(name); err != nil && !b.lenient {
 			return err
 		}
 	}
 	analyzers := b.settings.groups("analysis.analyzer")
-	for _, name := range sortedKeys(analyzers) {
+	for _, name := range slices.Sorted(maps.Keys(analyzers)) {
 		a, err := b.analyzer(name, analyzers[name])
 		if err == nil && strings.HasPrefix(name, "_") {
 			err = fmt.Errorf("analyzer name must not start with '_'. got \"%s\"", name)
@@ -202,7 +204,7 @@ func (r *Registry) define() error {
 		r.analyzers[name] = a
 	}
 	normalizers := b.settings.groups("analysis.normalizer")
-	for _, name := range sortedKeys(normalizers) {
+	for _, name := range slices.Sorted(maps.Keys(normalizers)) {
 		n, err := b.normalizer(name, normalizers[name])
 		if err != nil {
 			if err := fail("normalizer", name, err); err != nil {
@@ -225,15 +227,6 @@ func (r *Registry) define() error {
 		r.analyzers["default"] = a
 	}
 	return nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 // built is a component or the reason why there is none.
