@@ -26,3 +26,14 @@ func TestNameIn(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownSecret: names that are like a repository's secret and that nobody reads.
+func TestUnknownSecret(t *testing.T) {
+	RegisterSecrets("kind.client.*.secret_key", "one.client.default.key")
+	for name, want := range map[string]bool{"kind.client.a.secret_key": false, "kind.client.a.secrt_key": true, "kind.client.a.b.secret_key": true, "kind.client..secret_key": true,
+		"one.client.default.key": false, "one.client.other.key": true, "somebody.else": false} {
+		if UnknownSecret(name) != want {
+			t.Error(name)
+		}
+	}
+}

@@ -180,6 +180,34 @@ func UnknownSettings(typ string, set Settings) []string {
 	return out
 }
 
+// secretNames are what the key store may hold for each type of repository; a star stands for the name of a client.
+var secretNames []string
+
+// RegisterSecrets says which secrets a type of repository reads, such as s3.client.*.secret_key.
+func RegisterSecrets(names ...string) {
+	openersMu.Lock()
+	defer openersMu.Unlock()
+	secretNames = append(secretNames, names...)
+}
+
+// UnknownSecret tells whether a name is like that of a repository's secret, but none that is read: a mistake in writing.
+func UnknownSecret(name string) bool {
+	openersMu.RLock()
+	defer openersMu.RUnlock()
+	like := false
+	for _, n := range secretNames {
+		before, after, star := strings.Cut(n, "*")
+		rest, ok := strings.CutPrefix(name, before)
+		client, is := strings.CutSuffix(rest, after)
+		if ok && is && star == (client != "") && !strings.Contains(client, ".") {
+			return false
+		}
+		family, _, _ := strings.Cut(n, ".")
+		like = like || strings.HasPrefix(name, family+".")
+	}
+	return like
+}
+
 // CheckLocation refuses a location with a setting that nobody reads. In a location nothing is carried along for other servers.
 func CheckLocation(typ string, set Settings) error {
 	if unknown := UnknownSettings(typ, set); len(unknown) > 0 {

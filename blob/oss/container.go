@@ -33,6 +33,9 @@ func init() {
 	blob.RegisterType("oss", func(_ context.Context, cfg blob.Config) (blob.Container, error) { return New(cfg) })
 	blob.RegisterSettings("oss", "bucket", "base_path", "endpoint", "region", "access_key_id", "secret_access_key", "security_token", "chunk_size", "buffer_size", "compress",
 		"readonly", "max_retries", "signature_version", "storage_class", "path_style_access")
+	for _, name := range []string{"access_key_id", "secret_access_key", "security_token"} {
+		blob.RegisterSecrets(secretPrefix + name)
+	}
 	blob.Register("oss", openLocation)
 }
 

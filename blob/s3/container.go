@@ -36,6 +36,11 @@ func init() {
 	blob.RegisterType("s3", func(ctx context.Context, cfg blob.Config) (blob.Container, error) { return New(ctx, cfg) })
 	blob.RegisterSettings("s3", objectSettings...)
 	blob.RegisterSettings("s3", slices.Collect(maps.Keys(clientSettings))...)
+	for name, secret := range clientSettings {
+		if secret {
+			blob.RegisterSecrets("s3.client.*." + name)
+		}
+	}
 	blob.Register("s3", openLocation)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/keystore"
 	"github.com/varve-search/varve/internal/node"
 )
@@ -68,6 +69,9 @@ func (f *keystoreFlags) open() (*keystore.File, string, error) {
 			return nil, "", err
 		}
 		file, err = keystore.Open(path, password)
+	}
+	if !given && password == "" {
+		err = keystore.WithoutPassword(err)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, "", fmt.Errorf("there is no key store at %s; make one with [varve keystore create]", path)
@@ -182,6 +186,9 @@ one secret is read from there.`,
 				}
 				if err := file.Set(name, value); err != nil {
 					return err
+				}
+				if blob.UnknownSecret(name) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "Note: no repository reads a secret named %s.\n", name)
 				}
 			}
 			return file.Save(password)

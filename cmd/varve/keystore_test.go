@@ -40,6 +40,8 @@ func TestKeystore(t *testing.T) {
 	step("", "hidden\n", "add", "--stdin", "s3.client.default.secret_key")
 	step("already", "hidden", "add", "-x", "s3.client.default.secret_key")
 	step("", "hidden2", "add", "-x", "-f", "s3.client.default.secret_key")
+	step("Note: no repository reads a secret named s3.client.default.secrt_key", "hidden", "add", "-x", "s3.client.default.secrt_key")
+	step("", "", "remove", "s3.client.default.secrt_key")
 	step("may have letters", "hidden", "add", "-x", "a b")
 	step("one secret", "hidden", "add", "-x", "a", "b")
 	step("keystore.seed\ns3.client.default.secret_key\n", "", "list")
@@ -52,6 +54,8 @@ func TestKeystore(t *testing.T) {
 	step("", "", "remove", "other")
 	step("", "second\n", "passwd")
 	step("password is wrong", "", "list")
+	os.Unsetenv("VARVE_KEYSTORE_PASSWORD")
+	step("set VARVE_KEYSTORE_PASSWORD", "", "list")
 	t.Setenv("VARVE_KEYSTORE_PASSWORD", "second")
 	step("keystore.seed\ns3.client.default.secret_key\n", "", "list")
 }

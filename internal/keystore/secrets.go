@@ -162,6 +162,14 @@ const (
 	passwordFileVar = "VARVE_KEYSTORE_PASSWORD_FILE"
 )
 
+// WithoutPassword is the error of a key store that was opened without a password: it says where one is taken from.
+func WithoutPassword(err error) error {
+	if !errors.Is(err, ErrPassword) {
+		return err
+	}
+	return fmt.Errorf("%w; no password was given: set %s, or %s to a file that holds it", err, passwordVar, passwordFileVar)
+}
+
 // EnvPassword returns the password that the environment holds; false where it holds none.
 func EnvPassword() (string, bool, error) {
 	if p, ok := os.LookupEnv(passwordVar); ok {

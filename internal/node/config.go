@@ -92,9 +92,13 @@ func KeystorePath(s settings.Settings) string {
 
 // loadSecrets opens the node's key store with the password of the environment.
 func loadSecrets(s settings.Settings) (*keystore.Secrets, error) {
-	password, _, err := keystore.EnvPassword()
+	password, given, err := keystore.EnvPassword()
 	if err != nil {
 		return nil, err
 	}
-	return keystore.Load(KeystorePath(s), password)
+	secrets, err := keystore.Load(KeystorePath(s), password)
+	if !given {
+		err = keystore.WithoutPassword(err)
+	}
+	return secrets, err
 }
