@@ -135,9 +135,8 @@ func (p *put) parts(ctx context.Context, r io.Reader, size int64) error {
 	}
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	_, aerr := c.api.AbortMultipartUpload(late, &oss.AbortMultipartUploadRequest{Bucket: &c.cfg.bucket, Key: c.key(p.name), UploadId: up.UploadId})
-	if code, _ := codeOf(aerr); aerr != nil && code != "NoSuchUpload" {
-		return fmt.Errorf("%w (and the parts that were sent could not be removed: %w)", err, c.failed(late, "abort", p.name, aerr))
+	if aerr := c.abort(late, p.name, oss.ToString(up.UploadId)); aerr != nil {
+		return fmt.Errorf("%w (and the parts that were sent could not be removed; a clean-up of the repository does it: %w)", err, aerr)
 	}
 	return err
 }

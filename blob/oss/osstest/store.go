@@ -2,6 +2,7 @@ package osstest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/xml"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -23,7 +25,9 @@ type object struct {
 }
 
 type multipart struct {
+	bucket  string
 	key     string
+	begun   time.Time
 	parts   map[int][]byte
 	headers map[string]string
 }
@@ -83,13 +87,15 @@ func (s *store) serve(w http.ResponseWriter, r *http.Request, pageMax int) {
 	switch {
 	case key == "" && q.Get("list-type") == "2":
 		s.list(w, pageMax, objects, q)
+	case key == "" && q.Has("uploads"):
+		s.listUploads(w, bucket, pageMax, q)
 	case key == "" && q.Has("delete"):
 		s.deleteMany(w, r, objects, body)
 	case r.Method == http.MethodPost && q.Has("uploads"):
 		if !forbidden() {
 			s.serial++
 			id := fmt.Sprintf("U%d", s.serial)
-			s.uploads[id] = &multipart{key, map[int][]byte{}, keep(r.Header)}
+			s.uploads[id] = &multipart{bucket, key, time.Now(), map[int][]byte{}, keep(r.Header)}
 			fmt.Fprintf(w, `<InitiateMultipartUploadResult><Bucket>%s</Bucket><Key>x</Key><UploadId>%s</UploadId></InitiateMultipartUploadResult>`, bucket, id)
 		}
 	case q.Has("uploadId"):
@@ -144,6 +150,40 @@ func (s *store) serve(w http.ResponseWriter, r *http.Request, pageMax int) {
 	default:
 		fail(w, r, 501, "NotImplemented")
 	}
+}
+
+// listUploads lists uploads that were begun, in the order of keys and then of IDs.
+func (s *store) listUploads(w http.ResponseWriter, bucket string, pageMax int, q url.Values) {
+	type upload struct {
+		Key, UploadId string //nolint:revive,stylecheck // the element's name
+		Initiated     string
+	}
+	var all []upload
+	for id, up := range s.uploads {
+		if up.bucket == bucket && strings.HasPrefix(up.key, q.Get("prefix")) &&
+			(up.key > q.Get("key-marker") || up.key == q.Get("key-marker") && q.Get("upload-id-marker") != "" && id > q.Get("upload-id-marker")) {
+			all = append(all, upload{url.QueryEscape(up.key), id, up.begun.UTC().Format("2006-01-02T15:04:05.000Z")})
+		}
+	}
+	slices.SortFunc(all, func(a, b upload) int {
+		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.UploadId, b.UploadId))
+	})
+	out := struct {
+		XMLName                                         xml.Name `xml:"ListMultipartUploadsResult"`
+		EncodingType, NextKeyMarker, NextUploadIdMarker string
+		IsTruncated                                     bool
+		Upload                                          []upload
+	}{EncodingType: "url", Upload: all}
+	if pageMax > 0 && len(all) > pageMax {
+		out.Upload, out.IsTruncated = all[:pageMax], true
+		last := all[pageMax-1]
+		out.NextKeyMarker, out.NextUploadIdMarker = last.Key, last.UploadId
+	}
+	b, err := xml.Marshal(out)
+	if err != nil {
+		panic(err)
+	}
+	_, _ = w.Write(b)
 }
 
 func etag(b []byte) string { return fmt.Sprintf(`"%X"`, md5.Sum(b)) }
