@@ -20,6 +20,7 @@ type client struct {
 	counters  *blob.Counters
 	transport *http.Transport
 	retryer   aws.RetryerV2
+	direct    *direct
 }
 
 // newClient makes a client. It sends no request to the store.
@@ -43,8 +44,10 @@ func newClient(ctx context.Context, cfg *config) (*client, error) {
 	}
 	creds := newCredentials(cfg, base, transport)
 	c.retryer = newRetryer(cfg, creds)
+	send := newDoer(transport, cfg)
+	c.direct = newDirect(send, creds)
 	c.api = s3.NewFromConfig(base, func(o *s3.Options) {
-		o.HTTPClient = newDoer(transport, cfg)
+		o.HTTPClient = send
 		o.Credentials = creds
 		if cfg.endpoint == nil && o.BaseEndpoint != nil {
 			cfg.adoptEndpoint(*o.BaseEndpoint)

@@ -33,6 +33,7 @@ func TestVersityGW(t *testing.T) {
 	})
 	t.Run("Owner", func(t *testing.T) { testOwner(t, srv, owner) })
 	t.Run("Bodies", func(t *testing.T) { testBodies(t, srv) })
+	t.Run("Direct", func(t *testing.T) { testDirect(t, srv) })
 	t.Run("Parts", func(t *testing.T) {
 		c := fresh(t, srv, "buffer_size", "5mb", "expected_bucket_owner", owner)
 		b := randomBytes(21*mib+5, 1)

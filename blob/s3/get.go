@@ -85,10 +85,10 @@ func (c *Container) open(ctx context.Context, name string, off, length int64) (i
 
 // request asks for the bytes from off to end.
 func (r *blobReader) request(off, end int64) (*s3.GetObjectOutput, error) {
-	return r.c.api.GetObject(r.ctx, &s3.GetObjectInput{
+	return r.c.getObject(r.ctx, &s3.GetObjectInput{
 		Bucket: &r.c.cfg.bucket, Key: r.c.key(r.name), Range: aws.String(fmt.Sprintf("bytes=%d-%d", off, end-1)), IfMatch: r.etag,
 		ExpectedBucketOwner: optional(r.c.cfg.owner),
-	}, r.c.patiently(r.ctx))
+	})
 }
 
 // begin takes the first answer: it tells how long the blob is.
