@@ -12,13 +12,11 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/mapping"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/wildcard"
 )
-
-// defaultTimestamp is the field that orders a data stream whose template names none.
-const defaultTimestamp = "@timestamp"
 
 // OnlyCreates is the error of a write that a data stream does not take.
 func OnlyCreates() error {
@@ -36,7 +34,7 @@ func (t *Template) TimestampField() (field string, ok bool) {
 		} `json:"timestamp_field"`
 	}
 	if json.Unmarshal(t.DataStream, &d) != nil || d.Timestamp.Name == "" {
-		return defaultTimestamp, true
+		return mapping.DefaultTimestamp, true
 	}
 	return d.Timestamp.Name, true
 }

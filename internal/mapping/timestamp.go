@@ -8,8 +8,8 @@ import (
 	"github.com/varve-search/varve/lucene"
 )
 
-// defaultTimestamp is the field that orders a data stream where nothing else was said.
-const defaultTimestamp = "@timestamp"
+// DefaultTimestamp is the field that orders a data stream where nothing else was said.
+const DefaultTimestamp = "@timestamp"
 
 // streamTimestamp is the metadata field _data_stream_timestamp: where enabled, each document has exactly one value of a date field.
 type streamTimestamp struct {
@@ -40,7 +40,7 @@ func (s *streamTimestamp) set(key string, v any) (err error) {
 
 func (s streamTimestamp) name() string {
 	if s.field == "" {
-		return defaultTimestamp
+		return DefaultTimestamp
 	}
 	return s.field
 }
@@ -50,7 +50,7 @@ func (s streamTimestamp) render(o *xcontent.Object) {
 	if s.enabled {
 		out.Add("enabled", true)
 	}
-	if s.name() != defaultTimestamp {
+	if s.name() != DefaultTimestamp {
 		out.Add("timestamp_field", xcontent.Obj("name", s.name()))
 	}
 	if out.Len() > 0 {

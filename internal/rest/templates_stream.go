@@ -6,6 +6,7 @@ import (
 
 	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/cluster"
+	"github.com/varve-search/varve/internal/mapping"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/xcontent"
@@ -17,7 +18,7 @@ func streamTemplate(v any) (any, error) {
 	if !ok {
 		return nil, apierr.XContentParse("[index_template] data_stream doesn't support values of type: %s", jsonKind(v))
 	}
-	field := "@timestamp"
+	field := mapping.DefaultTimestamp
 	if f, given := o.Get("timestamp_field"); given && f != nil {
 		fo, ok := f.(*xcontent.Object)
 		if !ok {

@@ -123,16 +123,11 @@ var ownGlobal = map[string]bool{"version": true, "cluster_uuid": true, "cluster_
 // restoreGlobal puts a snapshot's global metadata into the state: settings and named things replace those of the same name; where the
 // snapshot has pipelines or scripts, those that it does not have go.
 func restoreGlobal(tx *state.Tx, g *smile.Object) error {
-	object := func(o *smile.Object, key string) *smile.Object {
-		v, _ := o.Get(key)
-		sub, _ := v.(*smile.Object)
-		return sub
-	}
 	stored := func(name string, v any) (state.Stored, error) {
 		raw, err := rawJSON(v)
 		return state.Stored{Name: name, Body: raw}, err
 	}
-	if set := object(g, "settings"); set != nil {
+	if set := member(g, "settings"); set != nil {
 		raw, err := rawJSON(set)
 		if err != nil {
 			return err
@@ -145,7 +140,7 @@ func restoreGlobal(tx *state.Tx, g *smile.Object) error {
 		next.Persistent = persistent
 		tx.Put(&next)
 	}
-	if t := object(g, "templates"); t != nil {
+	if t := member(g, "templates"); t != nil {
 		for _, m := range t.Members {
 			st, err := stored(m.Name, unwrapType(m.Value))
 			if err != nil {
@@ -155,7 +150,7 @@ func restoreGlobal(tx *state.Tx, g *smile.Object) error {
 		}
 	}
 	for _, section := range []string{"index_template", "component_template"} {
-		list := object(object(g, section), section)
+		list := member(member(g, section), section)
 		if list == nil {
 			continue
 		}
@@ -171,7 +166,7 @@ func restoreGlobal(tx *state.Tx, g *smile.Object) error {
 			}
 		}
 	}
-	if sc := object(g, "stored_scripts"); sc != nil {
+	if sc := member(g, "stored_scripts"); sc != nil {
 		for _, old := range tx.Scripts() { // all scripts together are one part of the metadata, which is replaced as a whole
 			if _, stays := sc.Get(old.Name); !stays {
 				tx.Delete(old)
@@ -185,7 +180,7 @@ func restoreGlobal(tx *state.Tx, g *smile.Object) error {
 			tx.Put(&state.StoredScript{Stored: st})
 		}
 	}
-	if err := restorePipelines(tx, object(g, "ingest")); err != nil {
+	if err := restorePipelines(tx, member(g, "ingest")); err != nil {
 		return err
 	}
 	for _, m := range g.Members {
