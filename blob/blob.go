@@ -40,6 +40,8 @@ const (
 	// AtomicIfAbsent is set where, of several concurrent Puts of one name with IfAbsent, exactly
 	// one succeeds.
 	AtomicIfAbsent
+	// TempBelow is set where a [TempCleaner] lists what lies in sub-containers, too.
+	TempBelow
 )
 
 // Has says whether all bits of want are set.
@@ -136,8 +138,8 @@ func Names(ctx context.Context, c Container, prefix string) (map[string]int64, e
 // does not show.
 type TempCleaner interface {
 	// ListTemp returns what interrupted writes left in this container and that has not changed for at
-	// least olderThan seconds. What sub-containers hold is included only where the store lists both
-	// with one request, as object stores do.
+	// least olderThan seconds. What sub-containers hold is included where the store lists both with one request, as
+	// object stores do, which have TempBelow.
 	ListTemp(ctx context.Context, olderThan int64) ([]Info, error)
 	// DeleteTemp removes such leftovers by name.
 	DeleteTemp(ctx context.Context, names []string) error

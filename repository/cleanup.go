@@ -190,16 +190,25 @@ func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts Cleanup
 		report.noLatest = len(b) != 8 || int64(binary.BigEndian.Uint64(b)) != base.Generation
 	}
 	d.add(r.root, r.opts.BasePath, out, false)
-	return addTemp(ctx, r.root, r.opts.BasePath, opts, d)
+	return r.addTemp(ctx, r.root, r.opts.BasePath, opts, d, report)
 }
 
-// addTemp notes unfinished files of stores that have them.
-func addTemp(ctx context.Context, c blob.Container, path string, opts CleanupOptions, d *doomed) error {
+// addTemp notes unfinished files of stores that have them. Where the root's list tells of all below it, nothing more is asked. Without the right to list
+// them they are kept: everything else can be cleaned up.
+func (r *Repository) addTemp(ctx context.Context, c blob.Container, path string, opts CleanupOptions, d *doomed, report *CleanupReport) error {
 	tc, ok := c.(blob.TempCleaner)
-	if !ok {
+	base := r.opts.BasePath
+	below := path != base && (base == "" || strings.HasPrefix(path, base+"/"))
+	if !ok || below && c.Capabilities().Has(blob.TempBelow) {
 		return nil
 	}
 	left, err := tc.ListTemp(ctx, opts.TempAge)
+	if k := blob.KindOf(err); err != nil && (k == blob.KindPermission || k == blob.KindUnsupported) {
+		d.mu.Lock()
+		report.Kept = append(report.Kept, fmt.Errorf("unfinished uploads: %w", err))
+		d.mu.Unlock()
+		return nil
+	}
 	d.add(c, path, left, true)
 	return err
 }
@@ -277,7 +286,7 @@ func (r *Repository) findStaleInIndex(ctx context.Context, base *Data, i IndexEn
 		return fmt.Errorf("list index [%s]: %w", i.IndexID, err)
 	}
 	d.add(c, path, out, false)
-	if err := addTemp(ctx, c, path, opts, d); err != nil {
+	if err := r.addTemp(ctx, c, path, opts, d, report); err != nil {
 		return err
 	}
 	// Also shards that the root does not count: those of a snapshot that was not finished.
@@ -302,7 +311,7 @@ func (r *Repository) findStaleInShard(ctx context.Context, base *Data, i IndexEn
 	if err != nil {
 		return s.wrap(err, "list")
 	}
-	if err := addTemp(ctx, s.c, s.path, opts, d); err != nil {
+	if err := r.addTemp(ctx, s.c, s.path, opts, d, report); err != nil {
 		return err
 	}
 	keep := func(err error) error {

@@ -89,7 +89,7 @@ func (c *Container) Capabilities() blob.Capabilities {
 	if c.cfg.readOnly {
 		return blob.CanList
 	}
-	return blob.CanWrite | blob.CanDelete | blob.CanList | blob.AtomicIfAbsent
+	return blob.CanWrite | blob.CanDelete | blob.CanList | blob.AtomicIfAbsent | blob.TempBelow
 }
 
 func (c *Container) sub(path string) *Container {
