@@ -28,6 +28,9 @@ var errFindings = errors.New("findings")
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	cmd, err := rootCommand().ExecuteContextC(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("interrupted; what has its name already is complete, and the command may be run again (%w)", err)
+	}
 	stop()
 	switch {
 	case err == nil:

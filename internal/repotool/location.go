@@ -84,7 +84,7 @@ func folderThere(location string) error {
 }
 
 func openRoot(ctx context.Context, location string, write bool) (*Repo, error) {
-	if err := folderThere(location); err != nil && !write {
+	if err := folderThere(location); err != nil {
 		return nil, err
 	}
 	r, unreadable, err := openAny(ctx, location, write)

@@ -416,7 +416,7 @@ func (a *API) catTasks(r *Request) (*Table, error) {
 	if !detailed {
 		t.drop("description")
 	}
-	_, err = a.asTask(r, "cluster:monitor/tasks/lists", func() (*Response, error) {
+	_, err = a.asTask(r, "cluster:monitor/tasks/lists", "", func() (*Response, error) {
 		n := a.view().Node(a.Store.NodeID())
 		if !here || n == nil {
 			return nil, nil

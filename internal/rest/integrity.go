@@ -28,7 +28,7 @@ func integrityRequest(r *Request) (snapshot.IntegrityRequest, error) {
 		return req, err
 	}
 	if req.MaxBytesPerSec, err = settings.ParseBytes(r.ParamOr("max_bytes_per_sec", "40mb"), "max_bytes_per_sec"); err != nil {
-		return req, err
+		return req, apierr.IllegalArgument("%v", err)
 	}
 	number := func(name string, def int) int {
 		n, nerr := r.Int(name, def)

@@ -91,9 +91,7 @@ func analysisRequest(r *Request) (storeAnalysis, error) {
 	note(e)
 	q.opts.Seed = seed
 	q.timeout, e = r.Time("timeout", 30*time.Second)
-	if e != nil {
-		e = apierr.IllegalArgument("%v", e)
-	} else if q.timeout <= 0 {
+	if e == nil && q.timeout <= 0 {
 		e = apierr.IllegalArgument("[timeout] must be greater than zero, but was [%s]", r.Param("timeout"))
 	}
 	note(e)

@@ -2,11 +2,9 @@ package rest
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,13 +22,13 @@ func (a *API) routeSnapshots(rt *Router) {
 	rt.Handle("GET", "/_snapshot/{repository}", a.getRepositories)
 	rt.Handle("PUT|POST", "/_snapshot/{repository}", a.putRepository)
 	rt.Handle("DELETE", "/_snapshot/{repository}", a.deleteRepository)
-	rt.Handle("POST", "/_snapshot/{repository}/_verify", a.verifyRepository)
-	rt.Handle("POST", "/_snapshot/{repository}/_cleanup", a.cleanupRepository)
-	rt.Handle("PUT|POST", "/_snapshot/{repository}/{snapshot}", a.createSnapshot)
+	rt.Handle("POST", "/_snapshot/{repository}/_verify", a.snapshotTask("cluster:admin/repository/verify", a.verifyRepository))
+	rt.Handle("POST", "/_snapshot/{repository}/_cleanup", a.snapshotTask("cluster:admin/repository/_cleanup", a.cleanupRepository))
+	rt.Handle("PUT|POST", "/_snapshot/{repository}/{snapshot}", a.snapshotTask("cluster:admin/snapshot/create", a.createSnapshot))
 	rt.Handle("GET", "/_snapshot/{repository}/{snapshot}", a.getSnapshots)
-	rt.Handle("DELETE", "/_snapshot/{repository}/{snapshot}", a.deleteSnapshots)
-	rt.Handle("POST", "/_snapshot/{repository}/{snapshot}/_restore", a.restoreSnapshot)
-	rt.Handle("PUT", "/_snapshot/{repository}/{snapshot}/_clone/{target_snapshot}", a.cloneSnapshot)
+	rt.Handle("DELETE", "/_snapshot/{repository}/{snapshot}", a.snapshotTask("cluster:admin/snapshot/delete", a.deleteSnapshots))
+	rt.Handle("POST", "/_snapshot/{repository}/{snapshot}/_restore", a.snapshotTask("cluster:admin/snapshot/restore", a.restoreSnapshot))
+	rt.Handle("PUT", "/_snapshot/{repository}/{snapshot}/_clone/{target_snapshot}", a.snapshotTask("cluster:admin/snapshot/clone", a.cloneSnapshot))
 	rt.Handle("GET", "/_snapshot/_status", a.snapshotStatus)
 	rt.Handle("GET", "/_snapshot/{repository}/_status", a.snapshotStatus)
 	rt.Handle("GET", "/_snapshot/{repository}/{snapshot}/_status", a.snapshotStatus)
@@ -262,94 +260,6 @@ func boolean(key string, v any) (bool, error) {
 	return false, apierr.IllegalArgument("Failed to parse value [%v] as only [true] or [false] are allowed.", v)
 }
 
-func (a *API) createSnapshot(r *Request) (*Response, error) {
-	if err := a.managerTimeout(r); err != nil {
-		return nil, err
-	}
-	wait, err := r.Bool("wait_for_completion", false)
-	if err != nil {
-		return nil, err
-	}
-	req := snapshot.CreateRequest{Repository: r.Param("repository"), Snapshot: r.Param("snapshot"), IncludeGlobalState: true, Options: wildcard.StrictExpandOpen}
-	req.Options.ExpandHidden = true
-	o, err := r.object()
-	if err != nil {
-		return nil, err
-	}
-	unknown, err := readCreate(o, &req)
-	if err != nil {
-		return nil, err
-	}
-	for _, key := range unknown {
-		r.Warn("[" + key + "] in the body means nothing to a snapshot and is left out")
-	}
-	if err := r.unknownParams(); err != nil {
-		return nil, err
-	}
-	if req.Snapshot, err = wildcard.DateMath(req.Snapshot, time.Now()); err != nil {
-		return nil, apierr.IllegalArgument("%v", err)
-	}
-	uuid, err := a.Snapshots.Create(r.Context(), req)
-	if err != nil {
-		return nil, err
-	}
-	if !wait {
-		return OK(xcontent.Obj("accepted", true))
-	}
-	info, err := a.Snapshots.Wait(r.Context(), req.Repository, uuid)
-	if err != nil {
-		return nil, err
-	}
-	return OK(xcontent.Obj("snapshot", infoObject(info)))
-}
-
-// readCreate reads the body of a request that takes a snapshot, and returns the keys in it that mean nothing: a real node minds none.
-func readCreate(o *xcontent.Object, req *snapshot.CreateRequest) (unknown []string, err error) {
-	if o == nil {
-		return nil, nil
-	}
-	flags := map[string]*bool{"partial": &req.Partial, "include_global_state": &req.IncludeGlobalState,
-		"ignore_unavailable": &req.Options.IgnoreUnavailable, "allow_no_indices": &req.Options.AllowNoIndices}
-	for _, m := range o.Members {
-		if flag, ok := flags[m.Key]; ok {
-			if m.Value == nil && flag != &req.IncludeGlobalState && flag != &req.Partial {
-				continue
-			}
-			if *flag, err = boolean(m.Key, m.Value); err != nil {
-				return nil, apierr.IllegalArgument("Could not convert [%s] to boolean", m.Key).Because(err)
-			}
-			continue
-		}
-		switch m.Key {
-		case "indices":
-			req.Indices, err = names("indices", m.Value)
-		case "expand_wildcards":
-			var list []string
-			if list, err = names(m.Key, m.Value); err == nil {
-				req.Options, err = req.Options.WithExpandWildcards(strings.Join(list, ","))
-			}
-		case "metadata":
-			if _, ok := m.Value.(*xcontent.Object); !ok && m.Value != nil {
-				return nil, apierr.IllegalArgument("malformed metadata, should be an object")
-			}
-			req.Metadata, err = json.Marshal(m.Value)
-			if err == nil && len(req.Metadata) > 1024 {
-				return nil, apierr.Validation("metadata must be smaller than 1024 bytes, but was [" + strconv.Itoa(len(req.Metadata)) + "]")
-			}
-		case "settings":
-			if _, ok := m.Value.(*xcontent.Object); !ok {
-				return nil, apierr.IllegalArgument("malformed settings section, should indices an inner object")
-			}
-		default:
-			unknown = append(unknown, m.Key)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return unknown, nil
-}
-
 func (a *API) deleteSnapshots(r *Request) (*Response, error) {
 	if err := a.managerTimeout(r); err != nil {
 		return nil, err
@@ -367,7 +277,7 @@ func (a *API) deleteSnapshots(r *Request) (*Response, error) {
 }
 
 // infoObject renders a snapshot that is done.
-func infoObject(i *repository.SnapshotInfo) *xcontent.Object {
+func infoObject(i *repository.SnapshotInfo, human bool) *xcontent.Object {
 	o := xcontent.Obj("snapshot", i.Name, "uuid", i.UUID, "version_id", i.Version.ID(), "version", i.Version.String(), "remote_store_index_shallow_copy", i.Shallow(),
 		"indices", emptyNotNull(i.Indices), "data_streams", emptyNotNull(i.DataStreams))
 	if i.IncludeGlobalState != nil {
@@ -381,7 +291,12 @@ func infoObject(i *repository.SnapshotInfo) *xcontent.Object {
 		o.Add("reason", i.Reason)
 	}
 	o.Add("start_time", isoMillis(i.StartTime)).Add("start_time_in_millis", i.StartTime)
-	o.Add("end_time", isoMillis(i.EndTime)).Add("end_time_in_millis", i.EndTime).Add("duration_in_millis", max(0, i.EndTime-i.StartTime))
+	o.Add("end_time", isoMillis(i.EndTime)).Add("end_time_in_millis", i.EndTime)
+	took := max(0, i.EndTime-i.StartTime)
+	if human {
+		o.Add("duration", settings.FormatDuration(time.Duration(took)*time.Millisecond))
+	}
+	o.Add("duration_in_millis", took)
 	failures := []any{}
 	for _, f := range i.Failures {
 		failures = append(failures, xcontent.Obj("index", f.Index, "index_uuid", f.Index, "shard_id", f.Shard, "reason", f.Reason, "node_id", f.NodeID, "status", f.Status))
@@ -398,7 +313,7 @@ func emptyNotNull(s []string) []string {
 }
 
 // entryObject renders a snapshot of a list.
-func entryObject(e snapshot.Entry, verbose bool) *xcontent.Object {
+func entryObject(e snapshot.Entry, verbose, human bool) *xcontent.Object {
 	switch {
 	case e.Job != nil:
 		indices := []string{}
@@ -425,7 +340,7 @@ func entryObject(e snapshot.Entry, verbose bool) *xcontent.Object {
 		}
 		return o
 	case e.Info != nil && verbose:
-		return infoObject(e.Info)
+		return infoObject(e.Info, human)
 	}
 	return xcontent.Obj("snapshot", e.ID.Name, "uuid", e.ID.UUID, "indices", emptyNotNull(e.Indices), "data_streams", []string{}, "state", e.State)
 }
@@ -442,9 +357,17 @@ func (a *API) getSnapshots(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := a.Snapshots.List(r.Context(), r.Param("repository"), r.List("snapshot"), ignore, verbose)
+	human, err := r.Bool("human", false)
 	if err != nil {
 		return nil, err
 	}
-	return streamList(r, "snapshots", len(entries), len(entries), func(i int) (any, error) { return entryObject(entries[i], verbose), nil })
+	repo, patterns := r.Param("repository"), r.List("snapshot")
+	if err := r.unknownParams(); err != nil {
+		return nil, err
+	}
+	entries, err := a.Snapshots.List(r.Context(), repo, patterns, ignore, verbose)
+	if err != nil {
+		return nil, err
+	}
+	return streamList(r, "snapshots", len(entries), len(entries), func(i int) (any, error) { return entryObject(entries[i], verbose, human), nil })
 }

@@ -64,9 +64,9 @@ func (a *API) taskFilter(r *Request) (task.Filter, bool, error) {
 	return f, a.matchesNode(nodes), nil
 }
 
-// asTask runs a quick request as a task, so that lists of tasks show it as OpenSearch's do.
-func (a *API) asTask(r *Request, action string, work func() (*Response, error)) (*Response, error) {
-	spec := task.Spec{Action: action}
+// asTask runs a request as a task, so that lists of tasks show it as OpenSearch's do.
+func (a *API) asTask(r *Request, action, description string, work func() (*Response, error)) (resp *Response, err error) {
+	spec := task.Spec{Action: action, Description: description}
 	if id := r.HTTP.Header.Get("X-Opaque-Id"); id != "" {
 		spec.Headers = map[string]string{"X-Opaque-Id": id}
 	}
@@ -74,13 +74,26 @@ func (a *API) asTask(r *Request, action string, work func() (*Response, error)) 
 	if err != nil {
 		return nil, err
 	}
-	resp, err := work()
-	t.Finish(nil, err)
-	return resp, err
+	defer func() { t.Finish(nil, err) }()
+	return work()
+}
+
+// snapshotTask lets lists of tasks show a request that works on a repository while it is not answered. It cannot be cancelled, as in
+// OpenSearch: a snapshot or a clone is ended by deleting it, a restore by deleting its indices.
+func (a *API) snapshotTask(action string, handle Handler) Handler {
+	return func(r *Request) (*Response, error) {
+		description := "repository [" + r.Param("repository") + "]"
+		if name := r.params["target_snapshot"]; name != "" {
+			description = "clone [" + r.params["repository"] + ":" + r.params["snapshot"] + "] to [" + name + "]"
+		} else if name := r.params["snapshot"]; name != "" {
+			description = "snapshot [" + r.params["repository"] + ":" + name + "]"
+		}
+		return a.asTask(r, action, description, func() (*Response, error) { return handle(r) })
+	}
 }
 
 func (a *API) listTasks(r *Request) (*Response, error) {
-	return a.asTask(r, "cluster:monitor/tasks/lists", func() (*Response, error) { return a.tasksNow(r) })
+	return a.asTask(r, "cluster:monitor/tasks/lists", "", func() (*Response, error) { return a.tasksNow(r) })
 }
 
 func (a *API) tasksNow(r *Request) (*Response, error) {

@@ -36,6 +36,8 @@ type Integrity struct {
 	progress repository.VerifyProgress
 	bytes    atomic.Int64
 	checker  *shardcheck.Checker
+	// rootless says that the first snapshots are being taken: blobs without a root are right then.
+	rootless bool
 }
 
 // IntegrityResult is how the look ended.
@@ -70,6 +72,9 @@ func (s *Service) OpenIntegrity(req IntegrityRequest) (*Integrity, error) {
 		return nil, err
 	}
 	i := &Integrity{req: req, repo: o.repo, uuid: o.record.UUID}
+	for _, op := range queueOf(s.store.View(), req.Repository) {
+		i.rootless = i.rootless || op.job != nil && op.job.Epoch != 0 && op.job.RepositoryGeneration == repository.NoGeneration
+	}
 	if req.Contents {
 		i.checker = shardcheck.New(integrityCache)
 	}
@@ -122,7 +127,7 @@ func (i *Integrity) Run(ctx context.Context, anomaly func(repository.Finding) er
 	if i.checker != nil {
 		res.Unsupported = i.checker.Unsupported()
 	}
-	if err == nil && stats.Snapshots == 0 && res.FinalGeneration == repository.NoGeneration {
+	if err == nil && !i.rootless && stats.Snapshots == 0 && res.FinalGeneration == repository.NoGeneration {
 		// A repository that lost its root looks like an empty one; an empty one has no index.latest either.
 		err = i.lostRoot(ctx, res, anomaly)
 	}

@@ -1,9 +1,13 @@
 package restore
 
 import (
+	"path"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/blob/faulty"
 	"github.com/varve-search/varve/blob/mem"
 	"github.com/varve-search/varve/internal/state"
 )
@@ -65,5 +69,43 @@ func TestRefusedBeforeDone(t *testing.T) {
 	}
 	if got := at(s.must("GET", "/_snapshot/r/_all", ""), "snapshots", 0, "snapshot"); got != "s1" {
 		t.Fatalf("after requests that were refused: %v", got)
+	}
+}
+
+// TestWhileOneRuns looks at the first snapshot of a repository while it is taken.
+func TestWhileOneRuns(t *testing.T) {
+	m, gate := mem.New(), make(chan struct{})
+	var once sync.Once
+	begun := make(chan struct{})
+	hook := func(o faulty.Op) faulty.Fault {
+		if o.Kind == "put" && strings.HasPrefix(path.Base(o.Name), "snap-") { // the shard's files are there
+			once.Do(func() { close(begun) })
+			<-gate
+		}
+		return faulty.Fault{}
+	}
+	s := start(t, t.TempDir(), func(*state.Repository) (blob.Container, error) { return faulty.New(m, hook), nil }, nil)
+	s.must("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"x"}}`)
+	s.must("PUT", "/ix", `{"settings":{"number_of_replicas":0}}`)
+	s.must("POST", "/ix/_doc?refresh=true", `{"a":1}`)
+	ended := make(chan map[string]any, 1)
+	go func() {
+		_, out := s.call("PUT", "/_snapshot/r/s1?wait_for_completion=true&human", "")
+		ended <- out
+	}()
+	<-begun
+	tasks, _ := at(s.must("GET", "/_tasks?actions=cluster:admin/snapshot*&group_by=none&detailed", ""), "tasks").([]any)
+	if len(tasks) != 1 || at(tasks[0], "action") != "cluster:admin/snapshot/create" || at(tasks[0], "description") != "snapshot [r:s1]" || at(tasks[0], "cancellable") != false {
+		t.Errorf("tasks: %v", tasks)
+	}
+	if code, out := s.call("POST", "/_tasks/_cancel?actions=cluster:admin/snapshot*", ""); code != 200 || len(at(out, "nodes").(map[string]any)) > 0 {
+		t.Errorf("cancelled: %d %v", code, out)
+	}
+	if out := s.must("POST", "/_snapshot/r/_verify_integrity", ""); at(out, "results", "result") != "pass" {
+		t.Errorf("what the first snapshot has written is called damage: %v", out)
+	}
+	close(gate)
+	if out := <-ended; at(out, "snapshot", "state") != "SUCCESS" || at(out, "snapshot", "duration") == nil {
+		t.Errorf("%v", out)
 	}
 }
