@@ -51,6 +51,25 @@ func (o *Options) setDefaults() {
 	}
 }
 
+// Bounds of what a check may ask for.
+const (
+	mostBlobs       = 100_000
+	mostConcurrency = 256
+)
+
+// check refuses numbers that no store, and not this process, would stand.
+func (o *Options) check() error {
+	switch {
+	case o.Blobs > mostBlobs:
+		return fmt.Errorf("%d blobs are too many for a check: the most is %d", o.Blobs, mostBlobs)
+	case o.Concurrency > mostConcurrency:
+		return fmt.Errorf("%d requests at a time are too many for a check: the most is %d", o.Concurrency, mostConcurrency)
+	case !(o.Rare >= 0 && o.Rare <= 1):
+		return fmt.Errorf("a share of %v is not between 0 and 1", o.Rare)
+	}
+	return nil
+}
+
 // Issue is something that a repository could not live with.
 type Issue struct {
 	Check   string `json:"check"`   // such as "conditional creation"
@@ -104,6 +123,9 @@ type run struct {
 // Run checks a store. The error is one of the context; everything else is an issue in the report.
 func Run(ctx context.Context, store blob.Container, opts Options) (*Report, error) {
 	opts.setDefaults()
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
 	var id [8]byte
 	if _, err := crand.Read(id[:]); err != nil {
 		return nil, err

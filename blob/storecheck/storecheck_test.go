@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +105,15 @@ func TestRun(t *testing.T) {
 }
 
 // TestPlan: sizes keep to what was asked for, in each and in all.
+// TestBounds asks for more than can be done.
+func TestBounds(t *testing.T) {
+	for _, o := range []Options{{Blobs: 1 << 60}, {Concurrency: 1 << 40}, {Rare: 2}, {Rare: math.NaN()}} {
+		if _, err := Run(context.Background(), mem.New(), o); err == nil {
+			t.Errorf("%+v: no error", o)
+		}
+	}
+}
+
 func TestPlan(t *testing.T) {
 	steps := 0
 	opts := Options{Blobs: 50, MaxSize: 1 << 20, MaxTotal: 300 << 10, Rare: 1, NoAborts: true, Contests: 2, Detailed: true, Seed: 7, Step: func(string) { steps++ }}

@@ -111,7 +111,7 @@ func Du(ctx context.Context, p *Printer, location string, snapshots []string) er
 	if err != nil {
 		return err
 	}
-	out, err := r.usage(ctx, p, snapshots)
+	out, err := r.usage(ctx, p, slices.Compact(slices.Sorted(slices.Values(snapshots))))
 	if err != nil {
 		return err
 	}
