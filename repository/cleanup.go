@@ -17,7 +17,9 @@ import (
 type CleanupOptions struct {
 	// DryRun only lists.
 	DryRun bool
-	// RootOnly does not look into the folders of the indices that the root names.
+	// RootOnly is for a repository in which no work was given up, as far as one knows: only the root folder and the list of indices
+	// are looked at, and the recorded shard paths if an index has hashed ones. The folders of the indices that the root names are not,
+	// and uploads that were not finished are not asked for.
 	RootOnly bool
 	// TempAge is for how many seconds an unfinished file of a file system must not have changed
 	// before it counts as left behind; default one hour.
@@ -94,6 +96,7 @@ func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOption
 	}
 	done, warnings, err := r.swing(ctx, base.Generation, &next, unique)
 	if err != nil {
+		r.abandoned() // an unfinished root
 		return nil, fmt.Errorf("clean up: %w", err)
 	}
 	report.Data, report.Warnings = done, warnings
@@ -135,8 +138,13 @@ func (r *Repository) findStale(ctx context.Context, base *Data, opts CleanupOpti
 		}
 		d.addTree(c, join(r.opts.BasePath, indicesDir, id))
 	}
-	if err := r.findStalePaths(ctx, known, d, report); err != nil || opts.RootOnly {
-		return err
+	if !opts.RootOnly || r.hashes(base) {
+		if err := r.findStalePaths(ctx, known, d, report); err != nil {
+			return err
+		}
+	}
+	if opts.RootOnly {
+		return nil
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.opts.Parallel)
@@ -193,13 +201,18 @@ func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts Cleanup
 	return r.addTemp(ctx, r.root, r.opts.BasePath, opts, d, report)
 }
 
+// hashes says whether an index has hashed shard paths, or a new one would.
+func (r *Repository) hashes(d *Data) bool {
+	return r.opts.ShardPathType != pathFixed || slices.ContainsFunc(d.Indices, func(i IndexEntry) bool { return i.ShardPathType != pathFixed })
+}
+
 // addTemp notes unfinished files of stores that have them. Where the root's list tells of all below it, nothing more is asked. Without the right to list
 // them they are kept: everything else can be cleaned up.
 func (r *Repository) addTemp(ctx context.Context, c blob.Container, path string, opts CleanupOptions, d *doomed, report *CleanupReport) error {
 	tc, ok := c.(blob.TempCleaner)
 	base := r.opts.BasePath
 	below := path != base && (base == "" || strings.HasPrefix(path, base+"/"))
-	if !ok || below && c.Capabilities().Has(blob.TempBelow) {
+	if !ok || (below || opts.RootOnly) && c.Capabilities().Has(blob.TempBelow) {
 		return nil
 	}
 	left, err := tc.ListTemp(ctx, opts.TempAge)
