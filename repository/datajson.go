@@ -171,7 +171,9 @@ func parseRootName(name string) (int64, bool) {
 
 func snapName(uuid string) string { return "snap-" + uuid + ".dat" }
 
-func shallowName(uuid string) string { return "shallow-snap-" + uuid + ".dat" }
+const shallowPrefix = "shallow-snap-"
+
+func shallowName(uuid string) string { return shallowPrefix + uuid + ".dat" }
 
 func metaName(id string) string { return "meta-" + id + ".dat" }
 

@@ -15,8 +15,8 @@ import (
 )
 
 // Delete removes snapshots: it writes new indices of the shards that other snapshots share, swings
-// the root, and then deletes what nothing refers to any more. Of shallow snapshots it releases the locks
-// in the remote store, which Options.RemoteLocks opens; without it they are refused with ErrShallow. The segments there are
+// the root, and then deletes what nothing refers to any more. Of shallow snapshots it releases the locks,
+// or the timestamps, in the remote store, which Options.RemoteLocks opens; without it they are refused with ErrShallow. The segments there are
 // left to the cluster that has the index.
 func (r *Repository) Delete(ctx context.Context, base *Data, ids []SnapshotID) (*Result, error) {
 	res, err := r.deleteSnapshots(ctx, base, ids)

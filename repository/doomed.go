@@ -16,6 +16,7 @@ type doomed struct {
 	blobs []doomedBlobs
 	trees []doomedTree
 	held  []*held // locks in remote stores, to be released before
+	pins  []*pin  // in remote stores
 	// records of hashed shard paths go last, and only when all else went: without them nobody finds
 	// the shards.
 	records []doomedBlobs
@@ -57,11 +58,14 @@ func (d *doomed) addRecords(c blob.Container, path string, infos []blob.Info) {
 	d.mu.Unlock()
 }
 
-func (d *doomed) empty() bool { return len(d.blobs)+len(d.trees)+len(d.held)+len(d.records) == 0 }
+func (d *doomed) empty() bool {
+	return len(d.blobs)+len(d.trees)+len(d.held)+len(d.pins)+len(d.records) == 0
+}
 
 // run deletes, with several requests at a time; failures become warnings.
 func (d *doomed) run(ctx context.Context, r *Repository, res *Result) {
 	before := len(res.Warnings)
+	d.releasePins(ctx, res)
 	d.releaseAll(ctx, blob.DeletesAtOnce(ctx, r.opts.Parallel), res)
 	r.deleteAll(ctx, d.blobs, d.trees, res)
 	if len(res.Warnings) == before {

@@ -68,8 +68,9 @@ var (
 	// ErrShallow says that a shard's data is not in the repository but in a remote store: of a
 	// shallow snapshot there are only references.
 	ErrShallow = errors.New("shallow snapshot: the shard's data lies in the remote store")
-	// ErrPinned says that a snapshot of remote-store indices names no files at all. It is an ErrShallow.
-	ErrPinned = fmt.Errorf("%w, of which the snapshot pins a timestamp instead of naming files; reading such snapshots is not built, take one with the repository's setting [shallow_snapshot_v2] off", ErrShallow)
+	// ErrOperations says that a snapshot which pins a timestamp has operations that are in no file yet, only in the remote translog:
+	// they have to be applied to the files. It is an ErrShallow.
+	ErrOperations = fmt.Errorf("%w, and operations that its files lack in the remote translog", ErrShallow)
 	// ErrSnapshotExists says that the name of a new snapshot is taken.
 	ErrSnapshotExists = errors.New("a snapshot of this name exists")
 )

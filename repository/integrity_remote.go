@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/varve-search/varve/blob"
@@ -13,6 +14,11 @@ func (v *verifier) remoteOpens(ctx context.Context, s *Shard, id SnapshotID) boo
 		return false
 	}
 	shallow, err := s.ShallowSnapshot(ctx, id)
+	if blob.KindOf(err) == blob.KindNotFound && err != nil { // the snapshot pins a timestamp
+		_, _, err := s.State(ctx, id)
+		var nowhere *ShallowError
+		return !errors.As(err, &nowhere)
+	}
 	if err != nil {
 		return false
 	}
@@ -23,11 +29,20 @@ func (v *verifier) remoteOpens(ctx context.Context, s *Shard, id SnapshotID) boo
 // remoteShard returns the files of a shard in a shallow snapshot, and adds what the remote store has to what was listed.
 func (v *verifier) remoteShard(ctx context.Context, s *Shard, id SnapshotID, listed map[string]int64,
 	find func(name, snapshot, problem string, err error) error) ([]FileInfo, error) {
-	snap, err := s.Files(ctx, id)
+	snap, ops, err := s.State(ctx, id)
+	if err == nil && ops != nil {
+		if _, err = ops.Count(ctx); err != nil && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
 	if err != nil {
 		problem := "the shard's files in the remote store cannot be told"
 		v.lose(id.UUID, LostPart{Index: s.Index.Name, Shard: s.ID, Problem: problem})
-		return nil, find(shallowName(id.UUID), id.Name, problem, err)
+		name := shallowName(id.UUID)
+		if info := v.infos[id.UUID]; info != nil && info.PinnedTimestamp != 0 {
+			name = "" // the shard's folder: there is nothing in it
+		}
+		return nil, find(name, id.Name, problem, err)
 	}
 	for i := range snap.Files {
 		r := snap.Files[i].remote

@@ -100,6 +100,12 @@ func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id
 	}
 	if !full {
 		if info != nil && info.PinnedTimestamp != 0 {
+			if m, err := v.r.IndexMetadata(ctx, v.data, id, i.Name); err == nil && s.ID >= m.Shards() {
+				return nil, nil
+			}
+			if v.remoteOpens(ctx, s, id) {
+				return v.remoteShard(ctx, s, id, listed, find)
+			}
 			elsewhere()
 			return nil, nil
 		}

@@ -140,7 +140,7 @@ func TestShallowHashedPrefix(t *testing.T) {
 	}
 	bucket := t.TempDir()
 	for _, kind := range []string{remoteData, remoteMetadata, remoteLocks} {
-		path, err := shallow.remotePath(0, kind)
+		path, err := shallow.remotePath(0, remoteSegmentsDir, kind)
 		if err != nil || !strings.Contains(path, "/base/path/") {
 			t.Fatalf("%s, %v", path, err)
 		}
@@ -221,23 +221,23 @@ func TestRemotePaths(t *testing.T) {
 		t.Errorf("hash %s", got)
 	}
 	s := ShallowSnapshot{IndexUUID: "3iqMQWhZQcG3yLxxG3Zx8A", PathType: 7, HasPathHash: true}
-	if _, err := s.remotePath(0, remoteData); err == nil {
+	if _, err := s.remotePath(0, remoteSegmentsDir, remoteData); err == nil {
 		t.Error("an unknown type of paths was taken")
 	}
 	s.PathType, s.PathHashAlgorithm = 2, 9
-	if _, err := s.remotePath(0, remoteData); err == nil {
+	if _, err := s.remotePath(0, remoteSegmentsDir, remoteData); err == nil {
 		t.Error("an unknown hash was taken")
 	}
 	s.PathType, s.PathHashAlgorithm, s.HasPathHash = 1, 0, false
-	if _, err := s.remotePath(0, remoteData); err == nil {
+	if _, err := s.remotePath(0, remoteSegmentsDir, remoteData); err == nil {
 		t.Error("a hashed path without a hash was taken")
 	}
 	s.IndexUUID, s.HasPathHash = "../x", true
-	if _, err := s.remotePath(0, remoteData); err == nil {
+	if _, err := s.remotePath(0, remoteSegmentsDir, remoteData); err == nil {
 		t.Error("a path out of the repository was taken")
 	}
 	s = ShallowSnapshot{IndexUUID: "uuid", RemoteBasePath: "a/b/", PathType: 1, HasPathHash: true, PathHashAlgorithm: 1}
-	p, err := s.remotePath(3, remoteLocks)
+	p, err := s.remotePath(3, remoteSegmentsDir, remoteLocks)
 	if err != nil || !strings.HasSuffix(p, "/a/b/uuid/3/segments/lock_files") || len(p) != len("x00000000000000/a/b/uuid/3/segments/lock_files") {
 		t.Errorf("%s, %v", p, err)
 	}

@@ -30,10 +30,10 @@ func (s *Shard) heldBy(ctx context.Context, id SnapshotID) (*held, error) {
 		return nil, err
 	}
 	if s.r.opts.RemoteLocks == nil {
-		return nil, s.wrap(&ShallowError{shallow.RemoteRepository}, "snapshot [%s] holds locks in a remote store, and nothing can be written there from here", id)
+		return nil, s.wrap(&ShallowError{Repository: shallow.RemoteRepository}, "snapshot [%s] holds locks in a remote store, and nothing can be written there from here", id)
 	}
 	h := &held{shard: s, uuid: id.UUID, shallow: shallow}
-	path, err := shallow.remotePath(s.ID, remoteLocks)
+	path, err := shallow.remotePath(s.ID, remoteSegmentsDir, remoteLocks)
 	if err == nil {
 		var root blob.Container
 		if root, err = s.r.opts.RemoteLocks(ctx, shallow.RemoteRepository, shallow.PathType == pathHashedPrefix); err == nil {
@@ -149,7 +149,11 @@ func (r *Repository) shallowLocksOf(ctx context.Context, base *Data, id Snapshot
 	case err == nil && !info.Shallow():
 		return nil
 	case err == nil && info.PinnedTimestamp != 0:
-		return fmt.Errorf("%w: snapshot [%s] pins a timestamp there, which nothing here can release; delete it with the cluster that took it", ErrShallow, id)
+		pins, err := r.pinsOf(ctx, base, id, info.PinnedTimestamp)
+		d.mu.Lock()
+		d.pins = append(d.pins, pins...)
+		d.mu.Unlock()
+		return err
 	}
 	for _, i := range base.SnapshotIndices(id) {
 		shards, err := r.shardFolders(ctx, i.IndexID, len(i.Generations)) // real nodes forget generations where all snapshots are shallow
@@ -219,7 +223,7 @@ func (r *Repository) staleIndexLocks(ctx context.Context, i IndexID, d *doomed, 
 		if err != nil {
 			return false, err
 		}
-		listed, err := blob.Names(ctx, s.c, "shallow-snap-")
+		listed, err := blob.Names(ctx, s.c, shallowPrefix)
 		if err != nil {
 			return false, s.wrap(err, "list")
 		}
@@ -236,7 +240,7 @@ func (r *Repository) staleIndexLocks(ctx context.Context, i IndexID, d *doomed, 
 // staleLocks dooms the references of a shard to snapshots that are not alive. What cannot be opened is kept.
 func (s *Shard) staleLocks(ctx context.Context, listed map[string]int64, alive map[string]bool, d *doomed, keep func(error) error) error {
 	for name := range listed {
-		uuid, ok := datUUID(name, "shallow-snap-")
+		uuid, ok := datUUID(name, shallowPrefix)
 		if !ok || alive[uuid] {
 			continue
 		}

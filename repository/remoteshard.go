@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -22,8 +21,11 @@ import (
 // base_path, or, with bucket set, where that is relative to.
 type RemoteStore func(ctx context.Context, repository string, bucket bool) (blob.Container, error)
 
-// ShallowError says in which repository the files of a shallow snapshot are. It is an ErrShallow.
-type ShallowError struct{ Repository string }
+// ShallowError says in which repository the files of a shallow snapshot are, or the operations that they lack. It is an ErrShallow.
+type ShallowError struct {
+	Repository string
+	Translog   bool // it is the one of the translog
+}
 
 func (e *ShallowError) Error() string {
 	return fmt.Sprintf("%v of repository [%s]", ErrShallow, e.Repository)
@@ -55,30 +57,15 @@ func (s *Shard) blobPath(f *FileInfo, part int) string {
 }
 
 // Files is Snapshot for who only reads: for a shallow snapshot it lists the files in the remote store that
-// Options.RemoteStore opens. The error is a *ShallowError where that is not set. Files of a remote store can be read by
+// Options.RemoteStore opens. The error is a *ShallowError where that is not set, and ErrOperations where the files alone are not
+// what the snapshot has: then State is to be asked. Files of a remote store can be read by
 // the methods of this shard and by nothing else; a list that is written must not have them.
 func (s *Shard) Files(ctx context.Context, id SnapshotID) (*ShardSnapshot, error) {
-	snap, err := s.Snapshot(ctx, id)
-	var missing *MissingSnapshotError
-	if errors.As(err, &missing) {
-		if info, ierr := s.r.SnapshotInfo(ctx, id); ierr == nil && info.PinnedTimestamp != 0 {
-			return nil, s.wrap(ErrPinned, "snapshot [%s]", id)
-		}
+	snap, ops, err := s.State(ctx, id)
+	if err == nil && ops != nil {
+		return nil, s.wrap(ErrOperations, "snapshot [%s]", id)
 	}
-	if !errors.Is(err, ErrShallow) {
-		return snap, err
-	}
-	shallow, err := s.ShallowSnapshot(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if s.r.opts.RemoteStore == nil {
-		return nil, s.wrap(&ShallowError{shallow.RemoteRepository}, "snapshot [%s]", id)
-	}
-	if snap, err = s.remoteFiles(ctx, id, shallow); err != nil {
-		return nil, s.wrap(err, "snapshot [%s] in the remote store of repository [%s]", id, shallow.RemoteRepository)
-	}
-	return snap, nil
+	return snap, err
 }
 
 const (
@@ -89,18 +76,18 @@ const (
 	remoteMetadataPrefix = "metadata__"
 )
 
-// remotePath is the folder of one kind of a shard's remote files, below the base path or, for hashed prefixes, the bucket.
-func (s *ShallowSnapshot) remotePath(shard int, kind string) (string, error) {
+// remotePath is the folder of one kind of a shard's remote files, segments or translog, below the base path or, for hashed prefixes, the bucket.
+func (s *ShallowSnapshot) remotePath(shard int, category, kind string) (string, error) {
 	if err := blob.CheckName(s.IndexUUID); err != nil {
 		return "", err
 	}
 	number := strconv.Itoa(shard)
-	fixed := join(s.IndexUUID, number, remoteSegmentsDir, kind)
+	fixed := join(s.IndexUUID, number, category, kind)
 	if s.PathType == pathFixed {
 		return fixed, nil
 	}
 	h := fnv.New64a()
-	h.Write([]byte(s.IndexUUID + number + remoteSegmentsDir + kind))
+	h.Write([]byte(s.IndexUUID + number + category + kind))
 	hash := ""
 	switch {
 	case s.HasPathHash && s.PathHashAlgorithm == 0:
@@ -125,17 +112,8 @@ func base64Hash(v uint64) string {
 }
 
 func (s *Shard) remoteFiles(ctx context.Context, id SnapshotID, shallow *ShallowSnapshot) (*ShardSnapshot, error) {
-	root, err := s.r.opts.RemoteStore(ctx, shallow.RemoteRepository, shallow.PathType == pathHashedPrefix)
-	if err != nil {
-		return nil, err
-	}
 	open := func(kind string) (*remoteBlobs, error) {
-		path, err := shallow.remotePath(s.ID, kind)
-		if err != nil {
-			return nil, err
-		}
-		c, err := root.Container(path)
-		return &remoteBlobs{c, path}, err
+		return s.remoteFolder(ctx, s.r.opts.RemoteStore, shallow.RemoteRepository, shallow, remoteSegmentsDir, kind)
 	}
 	data, err := open(remoteData)
 	if err != nil {
@@ -239,12 +217,22 @@ func (m *remoteSegments) filesOf(shallow *ShallowSnapshot, data *remoteBlobs) ([
 	if _, ok := m.files[commit]; !ok && m.generation == shallow.CommitGeneration {
 		// The commit of that refresh stands in the metadata itself, and needs all files of it.
 		names = slices.Sorted(maps.Keys(m.files))
-		sum, err := codec.ReadFooter(store.NewBytesInput(commit, m.infos))
+		own, err := m.commitFile(commit)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, FileInfo{Name: virtualPrefix + commit, PhysicalName: commit, Length: int64(len(m.infos)), Checksum: checksumText(sum), MetaHash: m.infos})
+		files = append(files, own)
 	}
+	return m.appendFiles(files, names, data)
+}
+
+// commitFile is the segments_N that stands in the metadata.
+func (m *remoteSegments) commitFile(commit string) (FileInfo, error) {
+	sum, err := codec.ReadFooter(store.NewBytesInput(commit, m.infos))
+	return FileInfo{Name: virtualPrefix + commit, PhysicalName: commit, Length: int64(len(m.infos)), Checksum: checksumText(sum), MetaHash: m.infos}, err
+}
+
+func (m *remoteSegments) appendFiles(files []FileInfo, names []string, data *remoteBlobs) ([]FileInfo, error) {
 	for _, name := range names {
 		f, ok := m.files[name]
 		if !ok {

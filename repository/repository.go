@@ -37,6 +37,11 @@ type Options struct {
 	Writer string
 	// RemoteStore opens where shallow snapshots have their data; nil: nowhere.
 	RemoteStore RemoteStore
+	// RemoteTranslog opens the store of the repository that snapshots with a pinned timestamp name for the translog; nil: nowhere.
+	RemoteTranslog RemoteStore
+	// RemoteBase returns the base path of a repository that RemoteStore opens without it, for snapshots that do not name it
+	// themselves; nil: there is none.
+	RemoteBase func(repository string) string
 	// RemoteLocks opens the same for releasing the locks of snapshots that are deleted; nil: nobody may.
 	RemoteLocks RemoteStore
 	// Abandoned, if set, is told when work was given up that may have left blobs in the folders of shards that nothing names:

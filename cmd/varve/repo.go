@@ -29,7 +29,9 @@ to with --apply, by prune and repair.
 A shallow snapshot of OpenSearch has its data in another repository, the one of
 remote segments. --remote-store LOCATION says where that is (its bucket, if its
 paths begin with a hash): it is for ls, show, du, cat, export, diff, cp, extract,
-open, prune and verify.
+open, prune and verify. One that pins a timestamp (shallow_snapshot_v2) also needs
+the repository of the remote translog, where it has what was not refreshed:
+--remote-translog LOCATION.
 
 Every command prints JSON with --json. Colours and progress show on a terminal
 only; NO_COLOR is honoured. Exit status: 0 done, 1 something was found (verify,
@@ -40,8 +42,9 @@ diff --exit-code, repair without --apply), 2 the command could not run.`,
 	repo.PersistentFlags().Bool("json", false, "print JSON, for scripts")
 	repo.PersistentFlags().Bool("no-progress", false, "show no progress")
 	remote := repo.PersistentFlags().String("remote-store", "", "where the data of shallow snapshots is, as LOCATION")
+	translog := repo.PersistentFlags().String("remote-translog", "", "where the operations are that the data of shallow snapshots lacks, as LOCATION")
 	repo.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
-		cmd.SetContext(repotool.WithRemoteStore(cmd.Context(), *remote))
+		cmd.SetContext(repotool.WithRemoteTranslog(repotool.WithRemoteStore(cmd.Context(), *remote), *translog))
 	}
 	repo.AddCommand(repoLs(), repoShow(), repoDu(), repoVerify(), repoCat(), repoExport(), repoDiff(), repoCp(), repoExtract(), repoPrune(), repoRepair(), repoOpen(), repoCheckStore())
 	return repo

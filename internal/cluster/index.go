@@ -226,17 +226,22 @@ func (ix *Index) report(ctx context.Context, r *state.ShardRouting, allocation s
 
 // shardConfig turns the index's settings into a shard's.
 func (ix *Index) shardConfig(dir string, id int, meta *state.Index) (shard.Config, error) {
+	cfg, err := shardConfig(dir, id, meta, ix.mapper)
+	cfg.Log, cfg.RAMBudget = ix.node.log, ix.node.cfg.IndexBuffer
+	return cfg, err
+}
+
+func shardConfig(dir string, id int, meta *state.Index, m *mapper) (shard.Config, error) {
 	t, err := tuning(meta.Settings)
 	if err != nil {
 		return shard.Config{}, err
 	}
-	sort, err := indexSort(meta.Settings, ix.mapper)
+	sort, err := indexSort(meta.Settings, m)
 	if err != nil {
 		return shard.Config{}, err
 	}
 	cfg := shard.Config{
-		Path: dir, Index: meta.Name, UUID: meta.UUID, ID: id, PrimaryTerm: meta.PrimaryTerms[id], Parser: ix.mapper, Log: ix.node.log,
-		Sort: sort, Tuning: t, RAMBudget: ix.node.cfg.IndexBuffer,
+		Path: dir, Index: meta.Name, UUID: meta.UUID, ID: id, PrimaryTerm: meta.PrimaryTerms[id], Parser: m, Sort: sort, Tuning: t,
 	}
 	switch codec := meta.Settings.GetOr("index.codec", "default"); codec {
 	case "best_compression", "zlib":

@@ -22,7 +22,7 @@ import (
 
 // mapper is the mapping of an index, as its shards and its searches use it.
 type mapper struct {
-	ix  *Index
+	ix  *Index // nil: of no cluster
 	cur atomic.Pointer[current]
 	mu  sync.Mutex // one update at a time
 }
@@ -202,6 +202,15 @@ func (mp *mapper) Parse(ctx context.Context, id, routing string, source []byte) 
 		}
 		if doc.Update == nil {
 			return parsed{doc}, nil
+		}
+		if mp.ix == nil {
+			merged, err := mapping.Merge(c.m, doc.Update)
+			doc.Release()
+			if err != nil {
+				return nil, err
+			}
+			mp.cur.CompareAndSwap(c, &current{m: merged, raw: c.raw, analysis: c.analysis})
+			continue
 		}
 		update, err := render(doc.Update)
 		doc.Release()

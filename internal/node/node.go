@@ -50,8 +50,8 @@ type Server struct {
 type Stores struct {
 	// Open opens the store of a repository, whatever its type.
 	Open func(*state.Repository) (blob.Container, error)
-	// Remote opens the stores where shallow snapshots have their data.
-	Remote repository.RemoteStore
+	// Remote opens the stores where shallow snapshots have their data, RemoteTranslog those with the operations that these lack.
+	Remote, RemoteTranslog repository.RemoteStore
 }
 
 // Start starts a server and returns when it answers requests. version is the program's own.
@@ -100,7 +100,7 @@ func StartOn(ctx context.Context, cfg settings.Settings, version string, log *sl
 	if err := s.followTracing(ctx, base, cfg); err != nil {
 		return nil, err
 	}
-	s.snapshots = snapshot.New(snapshot.Config{Node: s.node, Tracer: s.tracer, PathRepo: cfg.List("path.repo"), OpenStore: stores.Open, RemoteStore: stores.Remote,
+	s.snapshots = snapshot.New(snapshot.Config{Node: s.node, Tracer: s.tracer, PathRepo: cfg.List("path.repo"), OpenStore: stores.Open, RemoteStore: stores.Remote, RemoteTranslog: stores.RemoteTranslog,
 		Settings: cfg, Secrets: secrets, Log: log})
 	s.node.SetRestorer(s.snapshots)
 	if err := s.node.Start(ctx); err != nil {

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/shard"
 	"github.com/varve-search/varve/repository"
 )
 
@@ -120,6 +123,7 @@ type copier struct {
 	out      CopiedSnapshot
 	sent     atomic.Int64
 	jobs     []*copyShard
+	applied  []*appliedShard // to be closed
 }
 
 // copyShard is one shard of the snapshot.
@@ -130,10 +134,16 @@ type copyShard struct {
 	stateID  string
 	files    []repository.FileInfo // as the destination has them; those of missing are filled in
 	missing  []int
+	applied  *appliedShard // nil: the files come from where they lie
 	gen      *string
 }
 
-func (c *copier) run(ctx context.Context) (*CopiedSnapshot, []error, error) {
+func (c *copier) run(ctx context.Context) (_ *CopiedSnapshot, _ []error, err error) {
+	defer func() {
+		for _, a := range c.applied {
+			err = errors.Join(err, a.Close())
+		}
+	}()
 	info, err := c.src.SnapshotInfo(ctx, c.entry.SnapshotID)
 	if err != nil {
 		return nil, nil, err
@@ -190,13 +200,23 @@ func (c *copier) plan(ctx context.Context, base *repository.Data, ix repository.
 		if s.from, err = c.src.Shard(ctx, ix.IndexID, n); err != nil {
 			return f, err
 		}
-		s.snap, err = s.from.Files(ctx, c.entry.SnapshotID)
+		var ops *repository.Operations
+		s.snap, ops, err = s.from.State(ctx, c.entry.SnapshotID)
 		var missing *repository.MissingSnapshotError
 		if errors.As(err, &missing) {
 			continue // the snapshot is partial, and so will its copy be
 		}
 		if err != nil {
 			return f, err
+		}
+		if ops != nil {
+			if s.applied, err = c.src.apply(ctx, c.p, s.from, c.entry.SnapshotID, s.snap, ops, ""); err != nil {
+				return f, err
+			}
+			c.applied = append(c.applied, s.applied)
+			if s.snap, err = s.applied.list(s.snap); err != nil {
+				return f, err
+			}
 		}
 		// The state's id spares the next snapshot of an unchanged shard all comparisons; it is no loss without.
 		if x, _, err := s.from.FileIndex(ctx, ix.ShardGeneration(n)); err == nil {
@@ -265,7 +285,12 @@ func (c *copier) send(ctx context.Context, info *repository.SnapshotInfo) error 
 }
 
 func (c *copier) file(ctx context.Context, s *copyShard, f repository.FileInfo) (out repository.FileInfo, err error) {
-	r, err := s.from.OpenFile(ctx, f)
+	var r io.ReadCloser
+	if s.applied != nil {
+		r, err = os.Open(filepath.Join(shard.IndexPath(s.applied.folder), f.PhysicalName))
+	} else {
+		r, err = s.from.OpenFile(ctx, f)
+	}
 	if err != nil {
 		return out, err
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/varve-search/varve/lucene/index"
 	"github.com/varve-search/varve/lucene/store"
 	"github.com/varve-search/varve/repository"
 	"github.com/varve-search/varve/repository/snapshotdir"
@@ -302,7 +301,7 @@ func (d *differ) openShard(s *side, n int, out *shardDocs) error {
 	return err
 }
 
-func closeAll(list []*index.DirectoryReader) {
+func closeAll(list []*shardReader) {
 	for _, r := range list {
 		_ = r.Close() // nothing was written
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/varve-search/varve/lucene"
-	"github.com/varve-search/varve/lucene/index"
 )
 
 // fewDocs is up to how many documents of a segment are found by reading them, instead of walking over all ids.
@@ -25,7 +24,7 @@ type comparison struct {
 
 // shardDocs are the documents of shards of one side.
 type shardDocs struct {
-	readers []*index.DirectoryReader
+	readers []*shardReader
 	runs    []*docCursor // of those with segments of Lucene 8 or older
 	failed  bool         // the snapshot lacks one of them
 }

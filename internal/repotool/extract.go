@@ -49,7 +49,7 @@ func Extract(ctx context.Context, p *Printer, location, snapshot, index string, 
 	if err != nil {
 		return err
 	}
-	snap, err := sh.Files(ctx, entry.SnapshotID)
+	snap, ops, err := sh.State(ctx, entry.SnapshotID)
 	if err != nil {
 		return withHint(err)
 	}
@@ -62,7 +62,12 @@ func Extract(ctx context.Context, p *Printer, location, snapshot, index string, 
 			err = errors.Join(err, os.RemoveAll(target.temp))
 		}
 	}()
-	counts, err := bring(ctx, p, sh, snap, target.temp)
+	var counts transfer.Counts
+	if ops == nil {
+		counts, err = bring(ctx, p, sh, snap, target.temp)
+	} else {
+		counts, snap, err = r.extractApplied(ctx, p, sh, entry.SnapshotID, snap, ops, target.temp)
+	}
 	if err != nil {
 		return err
 	}
@@ -79,6 +84,19 @@ func Extract(ctx context.Context, p *Printer, location, snapshot, index string, 
 		return p.object(out)
 	}
 	return p.printf("%s (%s) of shard [%s][%d] in %s\n", plural(int(out.Files), "file", "files"), settings.FormatBytes(out.Bytes), index, shard, out.Folder)
+}
+
+// extractApplied is bring for a shard with operations that its files lack.
+func (r *Repo) extractApplied(ctx context.Context, p *Printer, sh *repository.Shard, id repository.SnapshotID, snap *repository.ShardSnapshot, ops *repository.Operations, folder string) (counts transfer.Counts, _ *repository.ShardSnapshot, err error) {
+	a, err := r.apply(ctx, p, sh, id, snap, ops, filepath.Dir(folder))
+	if err != nil {
+		return counts, nil, err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	if snap, err = a.list(snap); err == nil {
+		counts, err = a.moveTo(folder)
+	}
+	return counts, snap, err
 }
 
 // bring downloads the files of a shard into a folder.

@@ -108,7 +108,7 @@ func sizeIndex(ctx context.Context, r *Repo, id repository.SnapshotID, ix reposi
 		if err != nil {
 			return one, err
 		}
-		snap, err := sh.Files(ctx, id)
+		snap, _, err := sh.State(ctx, id)
 		var missing *repository.MissingSnapshotError
 		switch {
 		case errors.Is(err, repository.ErrShallow):

@@ -11,6 +11,7 @@ import (
 	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/index"
+	"github.com/varve-search/varve/lucene/store"
 	"github.com/varve-search/varve/repository"
 	"github.com/varve-search/varve/repository/snapshotdir"
 )
@@ -19,21 +20,32 @@ import (
 var errShardFailed = errors.New("the shard failed when the snapshot was taken: the snapshot does not have it")
 
 // openShard opens a shard of a snapshot for reading, where it lies.
-func (r *Repo) openShard(ctx context.Context, id repository.SnapshotID, ix repository.IndexID, n int, cache *snapshotdir.Cache) (*index.DirectoryReader, error) {
+func (r *Repo) openShard(ctx context.Context, id repository.SnapshotID, ix repository.IndexID, n int, cache *snapshotdir.Cache) (*shardReader, error) {
 	sh, err := r.Shard(ctx, ix, n)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := snapshotdir.Open(ctx, sh, id, cache)
+	snap, ops, err := sh.State(ctx, id)
 	var missing *repository.MissingSnapshotError
 	if errors.As(err, &missing) {
 		err = errShardFailed
 	}
+	rd := &shardReader{}
+	var dir store.Directory
+	if err == nil && ops != nil {
+		if rd.applied, err = r.apply(ctx, &Printer{}, sh, id, snap, ops, ""); err == nil {
+			dir = rd.applied.dir
+		}
+	} else if err == nil {
+		dir, err = snapshotdir.OpenFiles(ctx, sh, snap.Files, cache, "")
+	}
 	if err == nil {
-		var rd *index.DirectoryReader
-		if rd, err = index.OpenDirectory(ctx, dir, ""); err == nil {
+		if rd.DirectoryReader, err = index.OpenDirectory(ctx, dir, ""); err == nil {
 			return rd, nil
 		}
+	}
+	if rd.applied != nil {
+		err = errors.Join(err, rd.applied.Close())
 	}
 	return nil, fmt.Errorf("read shard %d of index [%s] in snapshot [%s]: %w", n, ix.Name, id.Name, withHint(err))
 }

@@ -21,13 +21,24 @@ func WithRemoteStore(ctx context.Context, location string) context.Context {
 	return context.WithValue(ctx, remoteStoreKey{}, location)
 }
 
+type remoteTranslogKey struct{}
+
+// WithRemoteTranslog says where the commands that are run with the context find the operations that were not refreshed when a snapshot
+// pinned a timestamp: in the repository that OpenSearch knows as the one of the remote translog. "" says nothing.
+func WithRemoteTranslog(ctx context.Context, location string) context.Context {
+	if location == "" {
+		return ctx
+	}
+	return context.WithValue(ctx, remoteTranslogKey{}, location)
+}
+
 // options are those of a repository that is opened with a context.
 func options(ctx context.Context) repository.Options {
-	location, ok := ctx.Value(remoteStoreKey{}).(string)
-	if !ok {
-		return repository.Options{}
-	}
-	open := func(write bool) repository.RemoteStore {
+	open := func(key any, write bool) repository.RemoteStore {
+		location, ok := ctx.Value(key).(string)
+		if !ok {
+			return nil
+		}
 		return func(ctx context.Context, _ string, _ bool) (blob.Container, error) {
 			c, err := container(ctx, location, write)
 			if err != nil {
@@ -36,13 +47,16 @@ func options(ctx context.Context) repository.Options {
 			return c, nil
 		}
 	}
-	return repository.Options{RemoteStore: open(false), RemoteLocks: open(true)}
+	return repository.Options{RemoteStore: open(remoteStoreKey{}, false), RemoteTranslog: open(remoteTranslogKey{}, false), RemoteLocks: open(remoteStoreKey{}, true)}
 }
 
 // withHint says what to do where the data of a shallow snapshot is asked for and nobody said where it is.
 func withHint(err error) error {
 	var shallow *repository.ShallowError
-	if errors.As(err, &shallow) {
+	if errors.As(err, &shallow) && shallow.Translog {
+		return fmt.Errorf("%w: say where that is with --remote-translog LOCATION, such as fs:PATH", err)
+	}
+	if shallow != nil {
 		return fmt.Errorf("%w: say where that is with --remote-store LOCATION, such as fs:PATH", err)
 	}
 	return err
@@ -54,13 +68,10 @@ func (r *Repo) reachable(ctx context.Context, id repository.SnapshotID, indices 
 	if err != nil || !info.Shallow() {
 		return err
 	}
-	if info.PinnedTimestamp != 0 {
-		return fmt.Errorf("snapshot [%s]: %w", id.Name, repository.ErrPinned)
-	}
 	for _, ix := range indices {
 		sh, err := r.Shard(ctx, ix.IndexID, 0)
 		if err == nil {
-			_, err = sh.Files(ctx, id)
+			_, _, err = sh.State(ctx, id)
 		}
 		var missing *repository.MissingSnapshotError
 		if err != nil && !errors.As(err, &missing) {

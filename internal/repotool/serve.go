@@ -78,7 +78,7 @@ func Serve(ctx context.Context, p *Printer, o ServeOptions, ready func(Served)) 
 	if o.Cache > 0 {
 		cfg["node.search.cache.size"] = fmt.Sprintf("%db", o.Cache)
 	}
-	s, err := node.StartOn(ctx, cfg, o.Version, o.Log, node.Stores{Open: r.onlyThis, Remote: options(ctx).RemoteStore})
+	s, err := node.StartOn(ctx, cfg, o.Version, o.Log, node.Stores{Open: r.onlyThis, Remote: options(ctx).RemoteStore, RemoteTranslog: remoteTranslog(options(ctx))})
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,11 @@ func Serve(ctx context.Context, p *Printer, o ServeOptions, ready func(Served)) 
 		err = errors.Join(err, s.Stop(stopCtx))
 	}()
 	out := Served{URL: s.URL(), Snapshot: snapshot.Name, Repository: servedAs, Indices: []string{}}
-	if err := mount(ctx, s.URL(), o.Location, snapshot.Name, o.Indices); err != nil {
+	whole, err := r.lackOperations(ctx, snapshot, chosen)
+	if err != nil {
+		return err
+	}
+	if err := mount(ctx, s.URL(), o.Location, snapshot.Name, o.Indices, whole); err != nil {
 		return err
 	}
 	for _, ix := range chosen {
@@ -162,8 +166,41 @@ func (r *Repo) onlyThis(rec *state.Repository) (blob.Container, error) {
 	return r.Store, nil
 }
 
-// mount registers the repository and restores a snapshot in place.
-func mount(ctx context.Context, base, location, snapshot string, indices []string) error {
+// remoteTranslog is where the operations are that files lack: beside the files, if nothing else was said.
+func remoteTranslog(o repository.Options) repository.RemoteStore {
+	if o.RemoteTranslog != nil {
+		return o.RemoteTranslog
+	}
+	return o.RemoteStore
+}
+
+// lackOperations tells whether the files of a shard are not all that the snapshot has of it, so that they cannot be searched where they lie.
+func (r *Repo) lackOperations(ctx context.Context, id repository.SnapshotID, indices []repository.IndexEntry) (bool, error) {
+	info, err := r.SnapshotInfo(ctx, id)
+	if err != nil || info.PinnedTimestamp == 0 {
+		return false, err
+	}
+	for _, ix := range indices {
+		n, err := r.ShardCount(ctx, r.Data, id, ix.Name)
+		if err != nil {
+			return false, err
+		}
+		for n := range n {
+			sh, err := r.Shard(ctx, ix.IndexID, n)
+			if err != nil {
+				return false, err
+			}
+			if _, ops, err := sh.State(ctx, id); err != nil || ops != nil {
+				return ops != nil, withHint(err)
+			}
+		}
+	}
+	return false, nil
+}
+
+// mount registers the repository and restores a snapshot: in place, or whole, into the server's own folder, where nothing can be written
+// to the indices either.
+func mount(ctx context.Context, base, location, snapshot string, indices []string, whole bool) error {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	call := func(method, path string, body any) error {
 		b, err := json.Marshal(body)
@@ -194,6 +231,10 @@ func mount(ctx context.Context, base, location, snapshot string, indices []strin
 	if len(indices) > 0 {
 		want = strings.Join(indices, ",")
 	}
-	return call("POST", "/_snapshot/"+servedAs+"/"+url.PathEscape(snapshot)+"/_restore?wait_for_completion=true",
-		map[string]any{"indices": want, "include_global_state": false, "partial": true, "storage_type": "remote_snapshot"})
+	restore := map[string]any{"indices": want, "include_global_state": false, "partial": true, "storage_type": "remote_snapshot"}
+	if whole {
+		delete(restore, "storage_type")
+		restore["index_settings"] = map[string]any{"index.blocks.write": true}
+	}
+	return call("POST", "/_snapshot/"+servedAs+"/"+url.PathEscape(snapshot)+"/_restore?wait_for_completion=true", restore)
 }

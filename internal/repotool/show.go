@@ -292,7 +292,7 @@ func showShard(ctx context.Context, r *Repo, id repository.SnapshotID, ix reposi
 		return d, err
 	}
 	d.Path = sh.Path()
-	snap, err := sh.Files(ctx, id)
+	snap, _, err := sh.State(ctx, id)
 	var missing *repository.MissingSnapshotError
 	switch {
 	case errors.Is(err, repository.ErrShallow):

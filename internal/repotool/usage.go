@@ -261,6 +261,9 @@ func (u *usage) shard(ctx context.Context, ix repository.IndexEntry, n int, one 
 		snap, err := sh.Snapshot(ctx, s.SnapshotID)
 		var missing *repository.MissingSnapshotError
 		if errors.As(err, &missing) {
+			if err := remote.addPinned(ctx, sh, s.SnapshotID); err != nil {
+				return err
+			}
 			continue
 		}
 		if errors.Is(err, repository.ErrShallow) {

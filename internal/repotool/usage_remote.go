@@ -2,6 +2,7 @@ package repotool
 
 import (
 	"context"
+	"errors"
 
 	"github.com/varve-search/varve/repository"
 )
@@ -17,6 +18,34 @@ func newRemoteUsage() *remoteUsage {
 	return &remoteUsage{map[string]int64{}, map[string]int64{}}
 }
 
+// addPinned is add for a shard of a snapshot that pins a timestamp: the repository says nothing of it.
+func (r *remoteUsage) addPinned(ctx context.Context, sh *repository.Shard, id repository.SnapshotID) error {
+	if options(ctx).RemoteStore == nil {
+		return nil
+	}
+	snap, _, err := sh.State(ctx, id)
+	var nowhere *repository.MissingSnapshotError
+	if errors.As(err, &nowhere) { // the shard failed
+		return nil
+	}
+	if err != nil {
+		return withHint(err)
+	}
+	r.countFiles(id, snap)
+	return nil
+}
+
+// countFiles counts the files of one snapshot.
+func (r *remoteUsage) countFiles(id repository.SnapshotID, snap *repository.ShardSnapshot) {
+	r.sizes[id.UUID] = 0
+	for _, f := range snap.Files {
+		r.sizes[id.UUID] += f.Length
+		if !f.Virtual() {
+			r.files[f.Name] = f.Length
+		}
+	}
+}
+
 func (r *remoteUsage) add(ctx context.Context, sh *repository.Shard, id repository.SnapshotID) error {
 	shallow, err := sh.ShallowSnapshot(ctx, id)
 	if err != nil {
@@ -30,11 +59,7 @@ func (r *remoteUsage) add(ctx context.Context, sh *repository.Shard, id reposito
 	if err != nil {
 		return err
 	}
-	r.sizes[id.UUID] = 0
-	for _, f := range snap.Files {
-		r.sizes[id.UUID] += f.Length
-		r.files[f.Name] = f.Length
-	}
+	r.countFiles(id, snap)
 	return nil
 }
 

@@ -219,16 +219,22 @@ func (s *Shard) recover(ctx context.Context, opts translog.Options) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.replay(ctx, &op); err != nil {
+		if err := s.replayNext(ctx, &op); err != nil {
 			return err
 		}
-		s.Recovered++
-		if s.Recovered%10000 == 0 { // keeps the map of versions small
-			if err := s.reopen(ctx); err != nil {
-				return err
-			}
-		}
 	}
+}
+
+// replayNext replays one of many operations.
+func (s *Shard) replayNext(ctx context.Context, op *translog.Operation) error {
+	if err := s.replay(ctx, op); err != nil {
+		return err
+	}
+	s.Recovered++
+	if s.Recovered%10000 == 0 { // keeps the map of versions small
+		return s.reopen(ctx)
+	}
+	return nil
 }
 
 func (s *Shard) recovered(ctx context.Context) error {

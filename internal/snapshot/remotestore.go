@@ -28,6 +28,14 @@ func (s *Service) remoteSegments(_ context.Context, name string, bucket bool) (b
 	return blob.ReadOnly(o.store), nil
 }
 
+// remoteBase is the base path of a repository that remoteSegments opens without it.
+func (s *Service) remoteBase(name string) string {
+	if rec := s.store.View().Repository(name); rec != nil {
+		return rec.Settings.GetOr("base_path", "")
+	}
+	return ""
+}
+
 // remoteLocks opens the same for releasing the locks of shallow snapshots that are deleted.
 func (s *Service) remoteLocks(_ context.Context, name string, bucket bool) (blob.Container, error) {
 	o, err := s.open(name)
@@ -62,9 +70,6 @@ func (s *Service) openAbove(rec *state.Repository) (blob.Container, error) {
 // checkRemoteStore refuses to restore a shallow snapshot whose data cannot be found, before anything is changed. It looks at the
 // first shard of each index that did not fail.
 func (s *Service) checkRemoteStore(ctx context.Context, repo *repository.Repository, p *restorePlan) error {
-	if p.info.PinnedTimestamp != 0 {
-		return restoreError(p.req, p.entry.UUID, "%v", repository.ErrPinned)
-	}
 	if !p.info.Shallow() {
 		return nil
 	}
@@ -77,7 +82,7 @@ func (s *Service) checkRemoteStore(ctx context.Context, repo *repository.Reposit
 			if err != nil {
 				break // the shard says so itself
 			}
-			if _, err := rs.Files(ctx, p.entry.SnapshotID); errors.Is(err, repository.ErrShallow) {
+			if _, _, err := rs.State(ctx, p.entry.SnapshotID); errors.Is(err, repository.ErrShallow) {
 				return restoreError(p.req, p.entry.UUID, "%v", err)
 			}
 			break

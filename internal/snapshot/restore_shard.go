@@ -78,27 +78,34 @@ func restoreOutcome(v *state.View, job *state.Restore) (failures []ShardFailure,
 	return failures, true
 }
 
+// source is a shard of a snapshot.
+type source struct {
+	*repository.Shard
+	snap *repository.ShardSnapshot
+	ops  *repository.Operations // that the files lack; nil: none
+}
+
 // sourceShard opens the folder of the shard that a recovery source names, with its files in the snapshot.
-func (s *Service) sourceShard(ctx context.Context, src state.RecoverySource, n int) (*opened, *repository.Shard, *repository.ShardSnapshot, error) {
+func (s *Service) sourceShard(ctx context.Context, src state.RecoverySource, n int) (*opened, *source, error) {
 	o, err := s.open(src.Repository)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	data, fresh, err := o.naming(ctx, src.SnapshotUUID)
 	if err != nil {
-		return nil, nil, nil, s.describe(src.Repository, err)
+		return nil, nil, s.describe(src.Repository, err)
 	}
-	rs, snap, err := shardIn(ctx, o, data, src, n)
+	from, err := shardIn(ctx, o, data, src, n)
 	if err != nil && !fresh { // it may have been deleted since
 		if data, err = o.repo.LoadData(ctx); err != nil {
-			return nil, nil, nil, s.describe(src.Repository, err)
+			return nil, nil, s.describe(src.Repository, err)
 		}
-		rs, snap, err = shardIn(ctx, o, data, src, n)
+		from, err = shardIn(ctx, o, data, src, n)
 	}
 	if err != nil {
-		return nil, nil, nil, s.permanent(src.Repository, err)
+		return nil, nil, s.permanent(src.Repository, err)
 	}
-	return o, rs, snap, nil
+	return o, from, nil
 }
 
 // naming returns a root that names a snapshot, and whether it was read just now. What a snapshot holds does not change, so that any
@@ -120,18 +127,18 @@ func (o *opened) naming(ctx context.Context, uuid string) (data *repository.Data
 }
 
 // shardIn opens the shard that a recovery source names, as a root has it.
-func shardIn(ctx context.Context, o *opened, data *repository.Data, src state.RecoverySource, n int) (*repository.Shard, *repository.ShardSnapshot, error) {
+func shardIn(ctx context.Context, o *opened, data *repository.Data, src state.RecoverySource, n int) (*source, error) {
 	id := repository.SnapshotID{Name: src.Snapshot, UUID: src.SnapshotUUID}
 	entry, err := data.IndexIn(id, src.Index)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	rs, err := o.repo.Shard(ctx, entry.IndexID, n)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	snap, err := rs.Files(ctx, id)
-	return rs, snap, err
+	snap, ops, err := rs.State(ctx, id)
+	return &source{rs, snap, ops}, err
 }
 
 // permanent marks an error that the repository answers with each time.
@@ -157,10 +164,11 @@ func (s *Service) RestoreShard(ctx context.Context, job cluster.RestoreJob) erro
 }
 
 func (s *Service) restoreShard(ctx context.Context, job cluster.RestoreJob) error {
-	o, rs, snap, err := s.sourceShard(blob.WithPatience(ctx, storePatience), job.Source, job.Routing.Shard)
+	o, from, err := s.sourceShard(blob.WithPatience(ctx, storePatience), job.Source, job.Routing.Shard)
 	if err != nil {
 		return err
 	}
+	rs, snap := from.Shard, from.snap
 	lim, err := s.limitsOf(job.Source.Repository)
 	if err != nil {
 		return err
@@ -182,15 +190,35 @@ func (s *Service) restoreShard(ctx context.Context, job cluster.RestoreJob) erro
 	}
 	dl.Retry = transfer.DefaultRetry
 	dl.Retry.Retried = retried
-	stop := s.early(ctx, job, o, rs, snap, d, dl)
+	stop := s.early(ctx, job, o, from, d, dl)
 	err = s.download(ctx, dl)
 	opened := stop(err)
+	if err == nil && from.ops != nil {
+		err = s.applyOperations(ctx, job, from.ops)
+	}
 	var missing *blob.Error
 	if errors.As(err, &missing) && missing.Kind == blob.KindNotFound {
 		err = &cluster.PermanentError{Err: err}
 	}
 	if err != nil && opened {
 		return fmt.Errorf("the index was searched while its files arrived, which ended: %w", err)
+	}
+	return err
+}
+
+// applyOperations applies what the files of a shard lack, once they are there.
+func (s *Service) applyOperations(ctx context.Context, job cluster.RestoreJob, ops *repository.Operations) error {
+	index := job.Routing.Index
+	if ix := s.store.View().IndexByUUID(job.Routing.IndexUUID); ix != nil {
+		index = ix.Name
+	}
+	cfg, err := s.node.ShardConfig(index, job.Routing.IndexUUID, job.Routing.Shard)
+	if err != nil {
+		return err
+	}
+	n, err := ApplyOperations(ctx, ops, cfg, func() { job.Recovery.TranslogOps.Add(1) })
+	if err == nil {
+		s.log.Info("operations of the remote translog were applied", "index", index, "shard", job.Routing.Shard, "operations", n)
 	}
 	return err
 }
@@ -213,8 +241,8 @@ const earlyAfter = 200 * time.Millisecond
 
 // early lets the shard be searched while its files arrive. The function that it returns is to be called when they are there, or
 // failed to come; it says whether the shard was opened.
-func (s *Service) early(ctx context.Context, job cluster.RestoreJob, o *opened, rs *repository.Shard, snap *repository.ShardSnapshot, local store.Directory, dl *transfer.Download) (stop func(error) bool) {
-	if job.Early == nil || !s.instant() || rewritten(job.Source) {
+func (s *Service) early(ctx context.Context, job cluster.RestoreJob, o *opened, from *source, local store.Directory, dl *transfer.Download) (stop func(error) bool) {
+	if job.Early == nil || !s.instant() || rewritten(job.Source) || from.ops != nil {
 		return func(error) bool { return false }
 	}
 	blocks, err := s.node.Blocks()
@@ -224,7 +252,7 @@ func (s *Service) early(ctx context.Context, job cluster.RestoreJob, o *opened, 
 	}
 	// The directory outlives the restore: searches that began on it go on. It ends with the node, or with a restore that failed.
 	dctx, dcancel := context.WithCancel(s.ctx)
-	remote, err := snapshotdir.OpenFiles(dctx, rs, snap.Files, blocks, space(o))
+	remote, err := snapshotdir.OpenFiles(dctx, from.Shard, from.snap.Files, blocks, space(o))
 	if err != nil {
 		dcancel()
 		s.log.Warn("an index cannot be searched while it is restored", "index", job.Routing.Index, "error", err)

@@ -44,7 +44,7 @@ func (s *Service) checkSpace(ctx context.Context, repo *repository.Repository, p
 				if err != nil {
 					return nil // the shard says so itself, and the others are restored
 				}
-				snap, err := rs.Files(ctx, p.entry.SnapshotID)
+				snap, _, err := rs.State(ctx, p.entry.SnapshotID)
 				if err != nil {
 					return ctx.Err()
 				}

@@ -27,10 +27,12 @@ type Config struct {
 	// RemoteStore, when it is set, opens where shallow snapshots have their data, in place of the registered repository that they
 	// name. They can be searched in place then, which OpenSearch refuses.
 	RemoteStore repository.RemoteStore
-	Settings    settings.Settings
-	Secrets     *keystore.Secrets // nil: the node has none
-	Tracer      *telemetry.Tracer // nil: nothing is traced
-	Log         *slog.Logger
+	// RemoteTranslog goes with RemoteStore and opens the translog of snapshots that pin a timestamp; nil: nowhere.
+	RemoteTranslog repository.RemoteStore
+	Settings       settings.Settings
+	Secrets        *keystore.Secrets // nil: the node has none
+	Tracer         *telemetry.Tracer // nil: nothing is traced
+	Log            *slog.Logger
 }
 
 // Service is a node's part in snapshots. Its methods are safe for concurrent use.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
 	"github.com/varve-search/varve/repository"
@@ -70,6 +71,24 @@ func (u *Upload) Run(ctx context.Context) (files []repository.FileInfo, added in
 		return nil, 0, 0, err
 	}
 	return files, added, addedBytes, nil
+}
+
+// Describe returns what the list of files in a repository says of files of a commit that this program wrote, but for their blobs.
+func Describe(dir store.Directory, names []string) ([]repository.FileInfo, error) {
+	u := &Upload{Dir: dir}
+	files := make([]repository.FileInfo, len(names))
+	for i, name := range names {
+		length, checksum, err := fingerprint(dir, name)
+		if err != nil {
+			return nil, err
+		}
+		hash, err := u.inlined(name, length)
+		if err != nil {
+			return nil, err
+		}
+		files[i] = repository.FileInfo{PhysicalName: name, Length: length, Checksum: checksum, MetaHash: hash, WrittenBy: lucene.Written.String()}
+	}
+	return files, nil
 }
 
 // inlined returns the bytes of a file that a repository keeps in its lists beside its checksum; nil for others.

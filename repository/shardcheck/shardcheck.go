@@ -72,11 +72,11 @@ func (c *Checker) Check(ctx context.Context, s *repository.Shard, id repository.
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	dir, err := snapshotdir.Open(ctx, s, id, c.cache)
+	snap, _, err := s.State(ctx, id)
 	if err != nil {
 		return err
 	}
-	snap, err := s.Files(ctx, id)
+	dir, err := snapshotdir.OpenFiles(ctx, s, snap.Files, c.cache, "")
 	if err != nil {
 		return err
 	}
