@@ -112,6 +112,8 @@ type repairer struct {
 	global map[string]bool          // whether a snapshot's global metadata holds anything
 	lost   map[string][]LostPart
 	times  map[string]*span // of the shards of a snapshot
+	// shallow are the snapshots of which a shard is in a remote store.
+	shallow map[string]bool
 
 	copies  []pointer
 	kept    int // copies that were made
@@ -125,13 +127,21 @@ type span struct {
 	total      int
 }
 
+// shard takes a shard's time in.
+func (t *span) shard(start, took int64) {
+	if t.start == 0 || start > 0 && start < t.start {
+		t.start = start
+	}
+	t.end = max(t.end, start+took)
+}
+
 // Repair looks at everything, works out how the repository can be made whole, and with opts.Apply does it: rebuilds the root
 // and shard indices from the blobs that are there, replaces lists that are lost by what others know, and takes out of snapshots what
 // cannot be saved, so that they say what they have. No data blob is ever deleted, and of every pointer that is
 // replaced or taken away a copy is kept. Nobody else may write to the repository meanwhile.
 func (r *Repository) Repair(ctx context.Context, opts RepairOptions) (*RepairReport, error) {
 	p := &repairer{r: r, opts: opts, report: &RepairReport{}, hints: map[string]map[string]string{}, infos: map[string]*SnapshotInfo{}, dirty: map[string]bool{},
-		global: map[string]bool{}, lost: map[string][]LostPart{}, times: map[string]*span{}}
+		global: map[string]bool{}, lost: map[string][]LostPart{}, times: map[string]*span{}, shallow: map[string]bool{}}
 	if err := p.plan(ctx); err != nil {
 		return nil, fmt.Errorf("repair: %w", err)
 	}
@@ -162,7 +172,7 @@ func (p *repairer) plan(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := p.rebuildInfos(); err != nil {
+	if err := p.rebuildInfos(ctx); err != nil {
 		return err
 	}
 	p.settle()

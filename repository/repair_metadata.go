@@ -189,13 +189,15 @@ func (p *repairer) shardsOf(ctx context.Context, e *IndexEntry, all []metaBlob) 
 		if err != nil {
 			return nil, err
 		}
-		if err := s.c.List(ctx, "snap-", func(b blob.Info) error {
-			if uuid, ok := datUUID(b.Name, "snap-"); ok {
-				out[uuid] = n + 1
+		for _, prefix := range []string{"snap-", shallowPrefix} {
+			if err := s.c.List(ctx, prefix, func(b blob.Info) error {
+				if uuid, ok := datUUID(b.Name, prefix); ok {
+					out[uuid] = n + 1
+				}
+				return nil
+			}); err != nil {
+				return nil, err
 			}
-			return nil
-		}); err != nil {
-			return nil, err
 		}
 		if err := s.c.List(ctx, rootPrefix, func(b blob.Info) error {
 			x, _, err := s.FileIndex(ctx, strings.TrimPrefix(b.Name, rootPrefix))
@@ -219,6 +221,9 @@ func (p *repairer) shardsOf(ctx context.Context, e *IndexEntry, all []metaBlob) 
 // the snapshot's info knows. An index that was made anew under its name may have another number.
 func (p *repairer) fitting(s *SnapshotEntry, e *IndexEntry, all []metaBlob, shards int) []metaBlob {
 	info := p.infos[s.UUID]
+	if info != nil && info.PinnedTimestamp != 0 { // no shard says anything of it
+		return all
+	}
 	if info != nil {
 		for _, f := range info.Failures {
 			if f.Index == e.Name {
@@ -355,7 +360,7 @@ func (p *repairer) entry(uuid string) *SnapshotEntry {
 }
 
 // rebuildInfos plans to write the infos of snapshots that are lost or changed.
-func (p *repairer) rebuildInfos() error {
+func (p *repairer) rebuildInfos(ctx context.Context) error {
 	for i := range p.data.Snapshots {
 		s := &p.data.Snapshots[i]
 		info := p.infos[s.UUID]
@@ -363,11 +368,11 @@ func (p *repairer) rebuildInfos() error {
 		switch {
 		case info == nil:
 			var err error
-			if info, err = p.newInfo(s); err != nil {
+			if info, err = p.newInfo(ctx, s); err != nil {
 				return err
 			}
 			p.infos[s.UUID] = info
-			p.action(RepairAction{Action: "rebuild", Blob: p.path(snapName(s.UUID)), Snapshot: s.Name, Shard: -1, Why: "the snapshot's info is lost; its user metadata and data streams are not known any more"})
+			p.action(RepairAction{Action: "rebuild", Blob: p.path(snapName(s.UUID)), Snapshot: s.Name, Shard: -1, Why: "the snapshot's info is lost; its user metadata is not known any more"})
 			if s.State != info.State {
 				s.State = info.State
 				p.swing = true
@@ -383,7 +388,7 @@ func (p *repairer) rebuildInfos() error {
 }
 
 // newInfo makes a snapshot's info from the root and its shards.
-func (p *repairer) newInfo(s *SnapshotEntry) (*SnapshotInfo, error) {
+func (p *repairer) newInfo(ctx context.Context, s *SnapshotEntry) (*SnapshotInfo, error) {
 	v, err := ParseVersion(s.Version)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot [%s]: %w", s.Name, err)
@@ -393,6 +398,13 @@ func (p *repairer) newInfo(s *SnapshotEntry) (*SnapshotInfo, error) {
 	info := &SnapshotInfo{SnapshotID: s.SnapshotID, Version: v, State: StateSuccess, IncludeGlobalState: &global, StartTime: t.start, EndTime: max(t.start, t.end), TotalShards: t.total}
 	for _, i := range p.data.SnapshotIndices(s.SnapshotID) {
 		info.Indices = append(info.Indices, i.Name)
+	}
+	if info.DataStreams, err = p.streamsOf(ctx, s.SnapshotID, info.Indices); err != nil {
+		return nil, err
+	}
+	if p.shallow[s.UUID] {
+		yes := true
+		info.ShallowCopy = &yes
 	}
 	for _, l := range p.lost[s.UUID] {
 		if l.Index != "" && l.Shard >= 0 {

@@ -114,9 +114,6 @@ func (p *repairer) rebuildRoot(ctx context.Context, listed map[string]int64, pro
 			if info.Version.Legacy && !info.Version.Before(firstForeignRoot) {
 				return &ReadOnlyFormatError{"it was written by Elasticsearch " + info.Version.String() + ", whose root has keys that OpenSearch refuses"}
 			}
-			if info.Shallow() {
-				return fmt.Errorf("snapshot [%s], of which only the lost root knew all: %w", info.Name, ErrShallow)
-			}
 			e.Name, e.State, e.Version = info.Name, info.State, info.Version.String()
 			starts[uuid] = info.StartTime
 			p.infos[uuid] = info
@@ -283,7 +280,7 @@ func (p *repairer) addIndex(e IndexEntry) {
 	p.report.Guesses = append(p.report.Guesses, fmt.Sprintf("two folders hold an index [%s]; [%s] is taken and [%s] is left alone", e.Name, p.data.Indices[at].ID, loser.ID))
 }
 
-// snapshotsIn returns a file list of each snapshot that an index's shards know.
+// snapshotsIn returns a file list of each snapshot that an index's shards know; of a shallow one only what it is called and when it began.
 func (p *repairer) snapshotsIn(ctx context.Context, i IndexID, metas []metaBlob) (map[string]*ShardSnapshot, error) {
 	out := map[string]*ShardSnapshot{}
 	shards := 0
@@ -309,6 +306,22 @@ func (p *repairer) snapshotsIn(ctx context.Context, i IndexID, metas []metaBlob)
 			}
 			return nil
 		})
+		if err == nil {
+			err = s.c.List(ctx, shallowPrefix, func(b blob.Info) error {
+				uuid, ok := datUUID(b.Name, shallowPrefix)
+				if !ok || out[uuid] != nil {
+					return nil
+				}
+				shallow, err := s.ShallowSnapshot(ctx, SnapshotID{UUID: uuid})
+				if _, failed := damaged(err); failed != nil {
+					return failed
+				}
+				if err == nil {
+					out[uuid] = &ShardSnapshot{Snapshot: shallow.Snapshot, StartTime: shallow.StartTime, Time: shallow.Time}
+				}
+				return nil
+			})
+		}
 		if err != nil {
 			return nil, err
 		}

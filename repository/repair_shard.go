@@ -53,13 +53,21 @@ func (p *repairer) shard(ctx context.Context, e *IndexEntry, n int, metas map[st
 	if w.listed, err = blob.Names(ctx, s.c, ""); err != nil {
 		return err
 	}
-	for uuid := range metas {
-		if _, shallow := w.listed[shallowName(uuid)]; shallow {
-			if p.rebuilt {
-				return fmt.Errorf("its data is in a remote store, and only the lost root knew its lists: %w", ErrShallow)
-			}
-			return nil // nothing here refers to blobs of this repository
+	elsewhere := false // there are snapshots that have the shard in a remote store
+	for uuid, m := range metas {
+		if info := p.infos[uuid]; n < m.Shards() && (w.shallow(uuid) || info != nil && info.PinnedTimestamp != 0) {
+			elsewhere = true
 		}
+	}
+	if elsewhere && !p.rebuilt { // nothing here refers to blobs of this repository
+		for _, uuid := range e.Snapshots {
+			if p.infos[uuid] == nil && w.shallow(uuid) {
+				if err := w.reference(ctx, p.entry(uuid)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	}
 	problem, err := w.readIndex(ctx)
 	if err != nil {
@@ -73,7 +81,36 @@ func (p *repairer) shard(ctx context.Context, e *IndexEntry, n int, metas map[st
 			return err
 		}
 	}
-	return w.writeIndex(problem)
+	if err := w.writeIndex(problem); err != nil {
+		return err
+	}
+	if elsewhere && e.Generations[n] == "" {
+		e.Generations[n] = NewGeneration // as nodes have it of shards that never had a file here
+	}
+	return nil
+}
+
+// shallow tells whether a snapshot has the shard in a remote store.
+func (w *shardRepair) shallow(uuid string) bool {
+	_, full := w.listed[snapName(uuid)]
+	_, shallow := w.listed[shallowName(uuid)]
+	return shallow && !full
+}
+
+// reference looks at what a shallow snapshot says of the shard.
+func (w *shardRepair) reference(ctx context.Context, s *SnapshotEntry) error {
+	shallow, err := w.s.ShallowSnapshot(ctx, s.SnapshotID)
+	bad, failed := damaged(err)
+	switch {
+	case failed != nil:
+		return failed
+	case bad:
+		w.loses(s, "its reference to the remote store: "+why(err))
+	default:
+		w.p.times[s.UUID].shard(shallow.StartTime, shallow.Time)
+		w.p.shallow[s.UUID] = true
+	}
+	return nil
 }
 
 // readIndex reads the shard's index: that which the root names or, without a root, the one that agrees best with
@@ -163,6 +200,9 @@ func (w *shardRepair) snapshot(ctx context.Context, s *SnapshotEntry) error {
 	if info != nil && info.PinnedTimestamp != 0 {
 		return nil
 	}
+	if w.shallow(s.UUID) {
+		return w.reference(ctx, s)
+	}
 	snap, err := w.s.Snapshot(ctx, s.SnapshotID)
 	bad, failed := damaged(err)
 	if failed != nil {
@@ -179,10 +219,7 @@ func (w *shardRepair) snapshot(ctx context.Context, s *SnapshotEntry) error {
 		}
 		p.action(RepairAction{Action: "rebuild", Blob: join(w.s.path, snapName(s.UUID)), Snapshot: s.Name, Index: w.e.Name, Shard: w.s.ID, Why: "the list of files: " + why(err)})
 	}
-	if t.start == 0 || snap.StartTime > 0 && snap.StartTime < t.start {
-		t.start = snap.StartTime
-	}
-	t.end = max(t.end, snap.StartTime+snap.Time)
+	t.shard(snap.StartTime, snap.Time)
 	for _, f := range snap.Files {
 		problem, err := w.file(ctx, f)
 		if err != nil {
