@@ -34,5 +34,27 @@ func TestPatience(t *testing.T) {
 		if p.Wait(start) {
 			t.Fatal("one request alone waits no longer than all together")
 		}
+
+		p.Answered()
+		o, before := p.Outage(), time.Now()
+		for {
+			o.Failed()
+			pause, again := o.Wait()
+			if !again {
+				break
+			}
+			if pause < 250*time.Millisecond || pause > longestPause {
+				t.Fatalf("a pause of %s", pause)
+			}
+			time.Sleep(pause)
+		}
+		if took := time.Since(before); took < time.Minute || took > time.Minute+longestPause {
+			t.Errorf("given up after %s", took)
+		}
+		var none *Patience
+		none.Answered()
+		if _, again := none.Outage().Wait(); again || none.Outage().Failed() != 0 {
+			t.Error("patience that nobody asked for")
+		}
 	})
 }

@@ -43,6 +43,9 @@ func newClient(cfg *config, counters *blob.Counters) *client {
 func (c *client) Do(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := c.http.RoundTrip(req) // without redirections: a bucket does not move
+	if there(resp) {
+		blob.PatienceOf(req.Context()).Answered()
+	}
 	a := blob.Attempt{Kind: kindOf(req), BytesOut: req.ContentLength, Time: time.Since(start), Failed: err != nil}
 	if c.counters.Watch != nil {
 		a.Blob = blob.NameIn(req.URL, c.cfg.endpoint.Path, c.cfg.bucket, c.cfg.base)

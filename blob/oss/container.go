@@ -181,7 +181,7 @@ func (c *Container) Stat(ctx context.Context, name string) (blob.Info, error) {
 }
 
 func (c *Container) head(ctx context.Context, name string) (*oss.HeadObjectResult, error) {
-	return c.api.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &c.cfg.bucket, Key: c.key(name)})
+	return c.api.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &c.cfg.bucket, Key: c.key(name)}, c.patiently(ctx))
 }
 
 func (c *Container) pages(ctx context.Context, op, prefix, delimiter string, fn func(*oss.ListObjectsV2Result) error) error {
@@ -193,7 +193,7 @@ func (c *Container) pages(ctx context.Context, op, prefix, delimiter string, fn 
 		if err := ctx.Err(); err != nil {
 			return c.failed(ctx, op, "", err)
 		}
-		page, err := c.api.ListObjectsV2(ctx, in)
+		page, err := c.api.ListObjectsV2(ctx, in, c.patiently(ctx))
 		if err != nil {
 			return c.failed(ctx, op, "", err)
 		}
@@ -279,7 +279,7 @@ func (c *Container) deleteKeys(ctx context.Context, names []string) error {
 	for i, n := range names {
 		objects[i].Key = c.key(n)
 	}
-	_, err := c.api.DeleteMultipleObjects(ctx, &oss.DeleteMultipleObjectsRequest{Bucket: &c.cfg.bucket, Objects: objects, Quiet: true})
+	_, err := c.api.DeleteMultipleObjects(ctx, &oss.DeleteMultipleObjectsRequest{Bucket: &c.cfg.bucket, Objects: objects, Quiet: true}, c.patiently(ctx))
 	return c.failed(ctx, "delete", "", err)
 }
 

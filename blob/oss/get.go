@@ -75,7 +75,7 @@ func (r *reader) request() error {
 	if in.Range != nil {
 		in.RangeBehavior = oss.Ptr("standard") // else a range behind the end is answered with everything
 	}
-	out, err := r.c.api.GetObject(r.ctx, in)
+	out, err := r.c.api.GetObject(r.ctx, in, r.c.patiently(r.ctx))
 	if err != nil {
 		return err
 	}

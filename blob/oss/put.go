@@ -95,7 +95,7 @@ func (p *put) whole(ctx context.Context, r io.Reader, size int64) error {
 	}
 	_, err = p.c.api.PutObject(ctx, &oss.PutObjectRequest{
 		Bucket: &p.c.cfg.bucket, Key: p.c.key(p.name), Body: bytes.NewReader(buf), ContentLength: &size, ForbidOverwrite: p.forbid, Metadata: p.metadata(),
-	})
+	}, p.c.patiently(ctx))
 	return p.settle(ctx, err)
 }
 
@@ -119,7 +119,7 @@ func (p *put) parts(ctx context.Context, r io.Reader, size int64) error {
 	if part > putMemory/2 {
 		return c.invalid(p.name, "%d bytes are too many for one object here: lower the repository's setting chunk_size", size)
 	}
-	up, err := c.api.InitiateMultipartUpload(ctx, &oss.InitiateMultipartUploadRequest{Bucket: &c.cfg.bucket, Key: c.key(p.name), ForbidOverwrite: p.forbid, Metadata: p.metadata()})
+	up, err := c.api.InitiateMultipartUpload(ctx, &oss.InitiateMultipartUploadRequest{Bucket: &c.cfg.bucket, Key: c.key(p.name), ForbidOverwrite: p.forbid, Metadata: p.metadata()}, c.patiently(ctx))
 	if err != nil {
 		return c.failed(ctx, "put", p.name, err)
 	}
@@ -128,7 +128,7 @@ func (p *put) parts(ctx context.Context, r io.Reader, size int64) error {
 	if err == nil {
 		_, err = c.api.CompleteMultipartUpload(ctx, &oss.CompleteMultipartUploadRequest{
 			Bucket: &c.cfg.bucket, Key: c.key(p.name), UploadId: up.UploadId, ForbidOverwrite: p.forbid, CompleteMultipartUpload: &oss.CompleteMultipartUpload{Parts: done},
-		})
+		}, c.patiently(ctx))
 		if err = p.settle(ctx, err); err == nil {
 			return nil
 		}
@@ -160,7 +160,7 @@ func (p *put) send(ctx context.Context, r io.Reader, size, part int64, id *strin
 			defer putBudget.Release(n)
 			out, err := p.c.api.UploadPart(gctx, &oss.UploadPartRequest{
 				Bucket: &p.c.cfg.bucket, Key: p.c.key(p.name), UploadId: id, PartNumber: int32(i) + 1, Body: bytes.NewReader(buf), ContentLength: &n,
-			})
+			}, p.c.patiently(gctx))
 			if err == nil {
 				done[i] = oss.UploadPart{PartNumber: int32(i) + 1, ETag: out.ETag}
 			}

@@ -26,7 +26,7 @@ func (c *Container) ListTemp(ctx context.Context, olderThan int64) ([]blob.Info,
 		if err := ctx.Err(); err != nil {
 			return nil, c.failed(ctx, "list", "", err)
 		}
-		page, err := c.api.ListMultipartUploads(ctx, in)
+		page, err := c.api.ListMultipartUploads(ctx, in, c.patiently(ctx))
 		if err != nil {
 			return nil, c.failed(ctx, "list", "", err)
 		}
@@ -80,7 +80,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 // abort removes the parts of an upload that will not be completed. One that is gone is no error.
 func (c *Container) abort(ctx context.Context, name, id string) error {
-	_, err := c.api.AbortMultipartUpload(ctx, &oss.AbortMultipartUploadRequest{Bucket: &c.cfg.bucket, Key: c.key(name), UploadId: &id})
+	_, err := c.api.AbortMultipartUpload(ctx, &oss.AbortMultipartUploadRequest{Bucket: &c.cfg.bucket, Key: c.key(name), UploadId: &id}, c.patiently(ctx))
 	if code, _ := codeOf(err); code == "NoSuchUpload" {
 		return nil
 	}

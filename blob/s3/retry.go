@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,22 +42,17 @@ func (c *client) patiently(ctx context.Context) func(*s3.Options) {
 		return func(*s3.Options) {}
 	}
 	return func(o *s3.Options) {
-		o.Retryer = &patientRetryer{RetryerV2: c.retryer, attempts: c.cfg.attempts, patience: p}
+		o.Retryer = &patientRetryer{RetryerV2: c.retryer, attempts: c.cfg.attempts, patience: p, outage: p.Outage()}
 	}
 }
-
-// longestPause is between two attempts for a store that is away.
-const longestPause = 5 * time.Second
 
 // patientRetryer serves one operation: after the attempts that the settings allow it goes on, slowly, while the store is away.
 type patientRetryer struct {
 	aws.RetryerV2
 	attempts int // of the settings
 	patience *blob.Patience
-
-	tried   int
-	first   time.Time // failure
-	waiting bool
+	outage   *blob.Outage
+	pause    time.Duration // 0: the SDK's
 }
 
 // MaxAttempts implements aws.Retryer: GetRetryToken decides.
@@ -80,26 +74,24 @@ func (r *patientRetryer) GetAttemptToken(ctx context.Context) (func(error) error
 
 // GetRetryToken implements aws.Retryer.
 func (r *patientRetryer) GetRetryToken(ctx context.Context, failure error) (func(error) error, error) {
-	if r.tried++; r.tried == 1 {
-		r.first = time.Now()
-	}
-	if r.tried < r.attempts {
+	tried := r.outage.Failed()
+	if tried < r.attempts {
 		if release, err := r.RetryerV2.GetRetryToken(ctx, failure); err == nil {
 			return release, nil
 		}
 	}
-	if !r.patience.Wait(r.first) {
-		return nil, &retry.MaxAttemptsError{Attempt: r.tried, Err: failure}
+	pause, again := r.outage.Wait()
+	if !again {
+		return nil, &retry.MaxAttemptsError{Attempt: tried, Err: failure}
 	}
-	r.waiting = true
+	r.pause = pause
 	return func(error) error { return nil }, nil
 }
 
 // RetryDelay implements aws.Retryer.
 func (r *patientRetryer) RetryDelay(attempt int, failure error) (time.Duration, error) {
-	if !r.waiting {
-		return r.RetryerV2.RetryDelay(attempt, failure)
+	if r.pause > 0 {
+		return r.pause, nil
 	}
-	pause := min(longestPause, 250*time.Millisecond<<min(attempt, 10))
-	return pause/2 + rand.N(pause/2), nil
+	return r.RetryerV2.RetryDelay(attempt, failure)
 }

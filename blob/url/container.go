@@ -128,12 +128,21 @@ func (c *Container) send(ctx context.Context, op, method, name, rng, etag string
 	if err := blob.CheckName(name); err != nil {
 		return nil, err
 	}
+	patience := blob.PatienceOf(ctx)
+	outage := patience.Outage()
 	for try := 1; ; try++ {
 		resp, err := c.once(ctx, op, method, name, rng, etag, try > 1)
-		if err == nil || !blob.KindOf(err).Retryable() || try >= c.opts.attempts {
+		if err == nil || !blob.KindOf(err).Retryable() {
+			patience.Answered()
 			return resp, err
 		}
-		wait := time.Duration(rand.Int64N(int64(min(100*time.Millisecond<<try, 5*time.Second)))) //nolint:gosec // jitter
+		wait := time.Duration(rand.Int64N(int64(min(100*time.Millisecond<<min(try, 10), 5*time.Second)))) //nolint:gosec // jitter
+		if outage.Failed(); try >= c.opts.attempts {
+			var again bool
+			if wait, again = outage.Wait(); !again {
+				return resp, err
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil, c.canceled(ctx, op, name)
