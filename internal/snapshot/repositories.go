@@ -189,8 +189,8 @@ func (s *Service) probe(ctx context.Context, name string, o *opened) ([]*state.N
 		return nil, fail(err)
 	}
 	blobName := "data-" + s.store.NodeID() + ".dat"
-	want := []byte(seed)
-	for _, n := range []string{"master.dat", blobName} {
+	want, names := []byte(seed), []string{"master.dat", blobName}
+	for _, n := range names {
 		if err := c.Put(ctx, n, bytes.NewReader(want), int64(len(want)), blob.PutOptions{IfAbsent: true}); err != nil {
 			return nil, fail(err)
 		}
@@ -202,7 +202,12 @@ func (s *Service) probe(ctx context.Context, name string, o *opened) ([]*state.N
 			return nil, fail(fmt.Errorf("the probe blob %s was read back with other bytes", n))
 		}
 	}
-	if _, err := c.DeleteTree(ctx); err != nil {
+	if o.record.Type == "fs" {
+		_, err = c.DeleteTree(ctx) // the folder too
+	} else {
+		err = c.DeleteBatch(ctx, names) // without a list
+	}
+	if err != nil {
 		return nil, fail(err)
 	}
 	n := s.store.View().Node(s.store.NodeID())
