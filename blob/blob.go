@@ -114,7 +114,7 @@ func ReadAll(ctx context.Context, c Container, name string, limit int64) ([]byte
 		n, err = in.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 	}
-	if err != io.EOF {
+	if err != io.EOF { //nolint:errorlint // the end itself: a wrapped one is a failure
 		return nil, fmt.Errorf("read blob [%s] of %s: %w", name, c, err)
 	}
 	if int64(len(b)) > limit {

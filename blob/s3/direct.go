@@ -110,7 +110,7 @@ func (c *client) getDirect(ctx context.Context, to *target, in *s3.GetObjectInpu
 	var resp *http.Response
 	_, _, err = retry.NewAttemptMiddleware(o.Retryer, smithyhttp.RequestCloner).HandleFinalize(awsmiddleware.SetOperationName(ctx, "GetObject"), middleware.FinalizeInput{Request: req},
 		middleware.FinalizeHandlerFunc(func(ctx context.Context, in middleware.FinalizeInput) (out middleware.FinalizeOutput, md middleware.Metadata, err error) {
-			resp, err = c.direct.attempt(ctx, to, in.Request.(*smithyhttp.Request))
+			resp, err = c.direct.attempt(ctx, to, in.Request.(*smithyhttp.Request)) //nolint:bodyclose // it is read by who asked
 			return out, md, err
 		}))
 	if err != nil {

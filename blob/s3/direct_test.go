@@ -89,7 +89,7 @@ func whole(w http.ResponseWriter) {
 	w.Header().Set("ETag", `"e"`)
 	w.Header().Set("Content-Range", "bytes 0-2/3")
 	w.WriteHeader(http.StatusPartialContent)
-	io.WriteString(w, "abc")
+	_, _ = io.WriteString(w, "abc")
 }
 
 func refuse(w http.ResponseWriter, status int, code string) {
@@ -132,7 +132,7 @@ func TestDirectRequests(t *testing.T) {
 		"bucket":    func(w http.ResponseWriter) { refuse(w, 404, "NoSuchBucket") },
 		"archived":  func(w http.ResponseWriter) { refuse(w, 403, "InvalidObjectState") },
 		"redirect":  func(w http.ResponseWriter) { refuse(w, 301, "PermanentRedirect") },
-		"gateway":   func(w http.ResponseWriter) { w.WriteHeader(502); io.WriteString(w, "<html>bad</html>") },
+		"gateway":   func(w http.ResponseWriter) { w.WriteHeader(502); _, _ = io.WriteString(w, "<html>bad</html>") },
 		"no body":   func(w http.ResponseWriter) { w.WriteHeader(404) },
 		"cut":       func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
 	} {

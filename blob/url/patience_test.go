@@ -15,7 +15,7 @@ func TestPatience(t *testing.T) {
 			http.NotFound(w, r)
 			return
 		}
-		w.Write([]byte("abc"))
+		_, _ = w.Write([]byte("abc"))
 	})}
 	srv := httptest.NewServer(away)
 	defer srv.Close()

@@ -4,13 +4,13 @@ package cluster
 
 import "golang.org/x/sys/unix"
 
-// DiskSpace returns the size of the file system that holds a folder, and what is left of it for this process, in bytes; zeros
-// where it cannot be told.
-func DiskSpace(path string) (total, available int64) {
+// DiskSpace returns the size of the file system that holds a folder, what is free of it, and what of that is left for this process,
+// in bytes; zeros where it cannot be told.
+func DiskSpace(path string) (total, free, available int64) {
 	var s unix.Statfs_t
 	if unix.Statfs(path, &s) != nil {
-		return 0, 0
+		return 0, 0, 0
 	}
-	size := s.Bsize
-	return int64(s.Blocks) * size, int64(s.Bavail) * size
+	size := uint64(s.Bsize) // systems differ in the types of these
+	return int64(s.Blocks) * int64(size), int64(s.Bfree) * int64(size), int64(s.Bavail) * int64(size)
 }

@@ -65,7 +65,8 @@ func (n *Node) DiskSpace() (total, available int64) {
 	if n.cfg.DiskSpace != nil {
 		return n.cfg.DiskSpace(n.cfg.DataPath)
 	}
-	return DiskSpace(n.cfg.DataPath)
+	total, _, available = DiskSpace(n.cfg.DataPath)
+	return total, available
 }
 
 // Store returns the cluster state.

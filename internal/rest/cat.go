@@ -114,7 +114,7 @@ func (a *API) catAllocation(r *Request) (*Table, error) {
 					all.merge(s)
 				}
 			}
-			total, _, available := readDisk(a.Settings.GetOr("path.data", "."))
+			total, _, available := cluster.DiskSpace(a.Settings.GetOr("path.data", "."))
 			row["disk.indices"], row["disk.used"], row["disk.avail"], row["disk.total"] = ByteSize(all.bytes), ByteSize(total-available), ByteSize(available), ByteSize(total)
 			row["disk.percent"] = percentage(total-available, total)
 		}
@@ -283,7 +283,7 @@ func (a *API) catNodes(r *Request) (*Table, error) {
 func (a *API) localNodeCells(row map[string]any) {
 	m := readMachine()
 	h := readHeap(m)
-	total, _, available := readDisk(a.Settings.GetOr("path.data", "."))
+	total, _, available := cluster.DiskSpace(a.Settings.GetOr("path.data", "."))
 	used := total - available
 	row["pid"], row["jdk"] = processID, "-"
 	row["disk.total"], row["disk.used"], row["disk.avail"] = ByteSize(total), ByteSize(used), ByteSize(available)

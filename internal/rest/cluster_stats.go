@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/xcontent"
 )
@@ -123,7 +124,7 @@ func (a *API) clusterNodes(list []*state.Node) *xcontent.Object {
 	}
 	m := readMachine()
 	h := readHeap(m)
-	total, free, available := readDisk(a.Settings.GetOr("path.data", "."))
+	total, free, available := cluster.DiskSpace(a.Settings.GetOr("path.data", "."))
 	count := xcontent.Obj("total", len(list), "cluster_manager", roles["cluster_manager"], "coordinating_only", coordinating, "data", roles["data"], "ingest", roles["ingest"],
 		"master", roles["cluster_manager"], "remote_cluster_client", roles["remote_cluster_client"], "search", roles["search"])
 	cpus := runtime.NumCPU()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/apierr"
+	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/internal/xcontent"
@@ -256,7 +257,7 @@ func (a *API) nodeIndices(w wanted, level string, human, fileSizes bool) *xconte
 func (a *API) nodeStatSections(o *xcontent.Object, w wanted) {
 	m := readMachine()
 	data := a.Settings.GetOr("path.data", ".")
-	total, free, available := readDisk(data)
+	total, free, available := cluster.DiskSpace(data)
 	disk := func() *xcontent.Object {
 		return xcontent.Obj("total_in_bytes", total, "free_in_bytes", free, "available_in_bytes", available, "cache_reserved_in_bytes", 0)
 	}
