@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -78,14 +79,24 @@ func testPinned(t *testing.T, version string) {
 	node("PUT", "/infix", `{"settings":{"number_of_shards":3,"number_of_replicas":0}}`, nil)
 	node("PUT", "/none", `{"settings":{"number_of_shards":2,"number_of_replicas":0}}`, nil)
 	names := []string{"quiet", "infix", "none"}
-	write := func(round int) {
-		for i := range 20 {
-			for _, ix := range names[:2] {
-				node("PUT", fmt.Sprintf("/%s/_doc/%d-ü😀", ix, (i+round*7)%30), fmt.Sprintf(`{"n":%d,"round":%d,"t":"word%d"}`, i, round, i), nil)
-			}
+	// Few requests: a node with a remote store answers each only after it has sent its translog, some 0.65 s later.
+	bulk := func(lines ...string) {
+		t.Helper()
+		var res struct{ Errors bool }
+		if node("POST", "/_bulk", strings.Join(lines, "\n")+"\n", &res); res.Errors {
+			t.Fatal("a bulk had errors")
 		}
-		node("DELETE", fmt.Sprintf("/quiet/_doc/%d-ü😀", round*7%30), "", nil)
-		node("PUT", fmt.Sprintf("/quiet/_doc/r%d?routing=x%d", round, round), `{"routed":true}`, nil)
+	}
+	write := func(round int) {
+		for _, ix := range names[:2] {
+			var lines []string
+			for i := range 20 {
+				lines = append(lines, fmt.Sprintf(`{"index":{"_index":%q,"_id":"%d-ü😀"}}`, ix, (i+round*7)%30), fmt.Sprintf(`{"n":%d,"round":%d,"t":"word%d"}`, i, round, i))
+			}
+			bulk(lines...)
+		}
+		bulk(fmt.Sprintf(`{"delete":{"_index":"quiet","_id":"%d-ü😀"}}`, round*7%30),
+			fmt.Sprintf(`{"index":{"_index":"quiet","_id":"r%d","routing":"x%d"}}`, round, round), `{"routed":true}`)
 	}
 	want := map[string]map[string]string{}
 	write(0)
@@ -222,7 +233,7 @@ func checkPinnedTool(t *testing.T, place, segments, translog string, want map[st
 	}
 	sctx, stop := context.WithCancel(ctx)
 	defer stop()
-	err = repotool.Serve(sctx, quiet, repotool.ServeOptions{Location: at, Snapshot: "p2"}, func(s repotool.Served) {
+	err = repotool.Serve(sctx, quiet, repotool.ServeOptions{Location: at, Snapshot: "p2", Log: slog.New(slog.DiscardHandler)}, func(s repotool.Served) {
 		defer stop()
 		for ix, docs := range want["p2"] {
 			if got := shown(t, s.URL, ix); got != docs {
