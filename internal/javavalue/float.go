@@ -43,7 +43,7 @@ func ParseFloat(s string, bits int) (float64, error) {
 	if t == "" {
 		return 0, errors.New("empty String")
 	}
-	bad := func() error { return fmt.Errorf("For input string: \"%s\"", s) } //nolint:staticcheck // Java's text
+	bad := func() error { return fmt.Errorf("For input string: \"%s\"", t) } //nolint:staticcheck // Java's text
 	sign, body := "", t
 	if body[0] == '+' || body[0] == '-' {
 		sign, body = body[:1], body[1:]
@@ -61,6 +61,9 @@ func ParseFloat(s string, bits int) (float64, error) {
 	}
 	hex := strings.HasPrefix(body, "0x") || strings.HasPrefix(body, "0X")
 	exponent := strings.ContainsAny(body, "pP")
+	if digits := len(body) - len(strings.TrimLeft(body, "0123456789.")); !hex && strings.Count(body[:digits], ".") > 1 {
+		return 0, errors.New("multiple points")
+	}
 	// What Go reads and Java does not: names in other letters, underscores, and hexadecimal floats without an exponent.
 	if body[0] != '.' && (body[0] < '0' || body[0] > '9') || strings.Contains(body, "_") || hex != exponent {
 		return 0, bad()

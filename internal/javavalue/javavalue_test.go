@@ -48,6 +48,11 @@ func TestParseFloat(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, f, err)
 		}
 	}
+	for text, want := range map[string]string{" a\t": `For input string: "a"`, "1..2": "multiple points", ".0.x": "multiple points", "1x..": `For input string: "1x.."`, "0x..p1": `For input string: "0x..p1"`} {
+		if f, err := ParseFloat(text, 64); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, %v", text, f, err)
+		}
+	}
 	if f, err := ParseFloat("0.1", 32); err != nil || Float(f, 32) != "0.1" || f == 0.1 {
 		t.Errorf("a float: %v, %v", f, err)
 	}
