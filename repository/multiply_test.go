@@ -145,7 +145,20 @@ func multiplyIndices(t testing.TB, r *Repository, copies int) *Data {
 	for i, s := range next.Snapshots {
 		next.Snapshots[i].IndexMetadata = maps.Clone(s.IndexMetadata)
 	}
-	known, last := d.byUUIDs(), d.byUUIDs()[src.Snapshots[len(src.Snapshots)-1]]
+	known := d.byUUIDs()
+	// The index may have had fewer shards in an older snapshot.
+	blobs, shards := map[string]*IndexMetadata{}, map[string]int{}
+	for _, uuid := range src.Snapshots {
+		m, err := r.IndexMetadata(t.Context(), d, known[uuid].SnapshotID, src.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := d.metadataBlob(*known[uuid], src.IndexID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blobs[metaName(id)], shards[uuid] = m, m.Shards()
+	}
 	var g errgroup.Group
 	g.SetLimit(16)
 	var names []string
@@ -163,15 +176,11 @@ func multiplyIndices(t testing.TB, r *Repository, copies int) *Data {
 				next.Snapshots[i].IndexMetadata[one.ID], next.Identifiers[identifier] = identifier, d.Identifiers[was]
 			}
 		}
-		needed := neededMetadata(next, one, next.byUUIDs())
 		g.Go(func() error {
-			m, err := r.IndexMetadata(t.Context(), d, last.SnapshotID, src.Name)
-			if err != nil {
-				return err
-			}
-			m.Name = one.Name
-			for name := range needed {
-				if err := r.writeFrame(t.Context(), to, name, codecIndexMetadata, m.tree()); err != nil {
+			for name, m := range blobs {
+				named := *m
+				named.Name = one.Name
+				if err := r.writeFrame(t.Context(), to, name, codecIndexMetadata, named.tree()); err != nil {
 					return err
 				}
 			}
@@ -191,8 +200,17 @@ func multiplyIndices(t testing.TB, r *Repository, copies int) *Data {
 			}
 			info.Indices = append(info.Indices, names...)
 			slices.Sort(info.Indices)
-			info.TotalShards += copies * len(src.Generations)
-			info.SuccessfulShards = info.TotalShards
+			info.TotalShards += copies * shards[uuid]
+			for _, f := range info.Failures {
+				if f.Index != src.Name {
+					continue
+				}
+				for _, name := range names {
+					f.Index = name
+					info.Failures = append(info.Failures, f)
+				}
+			}
+			info.SuccessfulShards = info.TotalShards - len(info.Failures)
 			return r.writeFrame(t.Context(), r.root, snapName(uuid), codecSnapshot, info.tree())
 		})
 	}
