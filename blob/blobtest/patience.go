@@ -52,8 +52,15 @@ func Patience(t *testing.T, c blob.Container, away *Away) {
 		t.Fatalf("what is not there for good, after %s: %v", time.Since(start), err)
 	}
 	away.Next.Store(-1)
-	ctx = blob.WithPatience(t.Context(), time.Second)
-	start = time.Now()
+	GivenUp(t, c)
+	away.Next.Store(0)
+}
+
+// GivenUp lets a job with a second of patience find a store away that stays away: it waits once, and no request after the first does.
+func GivenUp(t *testing.T, c blob.Container) {
+	t.Helper()
+	ctx := blob.WithPatience(t.Context(), time.Second)
+	start := time.Now()
 	if _, err := c.Get(ctx, "a"); blob.KindOf(err) != blob.KindThrottled {
 		t.Fatalf("a store that stays away: %v", err)
 	}
@@ -64,5 +71,4 @@ func Patience(t *testing.T, c blob.Container, away *Away) {
 	if _, err := c.Stat(ctx, "a"); blob.KindOf(err) != blob.KindThrottled || time.Since(start) > time.Second/2 {
 		t.Errorf("the same job waited once more, %s: %v", time.Since(start), err)
 	}
-	away.Next.Store(0)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/blob/blobtest"
 	"github.com/varve-search/varve/internal/oracletest"
 )
 
@@ -29,16 +30,5 @@ func testPatience(t *testing.T, srv *oracletest.S3) {
 	}
 	delete(away, "first")
 	setFaults(t, proxy, away)
-	ctx = blob.WithPatience(t.Context(), time.Second)
-	start := time.Now()
-	if _, err := c.Get(ctx, "a"); blob.KindOf(err) != blob.KindThrottled {
-		t.Fatalf("a store that stays away: %v", err)
-	}
-	if took := time.Since(start); took < time.Second/2 || took > 10*time.Second {
-		t.Errorf("given up after %s", took)
-	}
-	start = time.Now()
-	if _, err := c.Stat(ctx, "a"); blob.KindOf(err) != blob.KindThrottled || time.Since(start) > time.Second/2 {
-		t.Errorf("the same job waited once more, %s: %v", time.Since(start), err)
-	}
+	blobtest.GivenUp(t, c)
 }

@@ -442,7 +442,7 @@ func (f *Field) ipRange(lower, upper any, o RangeOptions) (Bounds, error) {
 			if string(b.Min) == string(b.Max) {
 				return Bounds{Empty: true}, nil
 			}
-			b.Min = addToIP(b.Min, 1)
+			b.Min = AddToIP(b.Min, 1)
 		}
 	}
 	if upper != nil {
@@ -453,7 +453,7 @@ func (f *Field) ipRange(lower, upper any, o RangeOptions) (Bounds, error) {
 			if string(b.Max) == string(make([]byte, 16)) {
 				return Bounds{Empty: true}, nil
 			}
-			b.Max = addToIP(b.Max, -1)
+			b.Max = AddToIP(b.Max, -1)
 		}
 	}
 	b.Empty = string(b.Min) > string(b.Max)

@@ -258,7 +258,7 @@ func (r *rangeType) next(v any) any {
 	case rangeDouble:
 		return math.Nextafter(v.(float64), math.Inf(1))
 	}
-	return addToIP(v.([]byte), 1)
+	return AddToIP(v.([]byte), 1)
 }
 
 // previous returns the largest value below v.
@@ -276,11 +276,11 @@ func (r *rangeType) previous(v any) any {
 	case rangeDouble:
 		return math.Nextafter(v.(float64), math.Inf(-1))
 	}
-	return addToIP(v.([]byte), -1)
+	return AddToIP(v.([]byte), -1)
 }
 
-// addToIP adds 1 or -1 to an address; it wraps around.
-func addToIP(b []byte, delta int) []byte {
+// AddToIP adds 1 or -1 to an address as it is indexed; it wraps around.
+func AddToIP(b []byte, delta int) []byte {
 	out := append([]byte(nil), b...)
 	for i := len(out) - 1; i >= 0; i-- {
 		if delta > 0 {

@@ -25,7 +25,7 @@ func ipBounds(b *bounds) (lo, hi []byte, ok bool, err error) {
 			if string(lo) == string(greatestIP) {
 				return nil, nil, false, nil
 			}
-			lo = addToIP(lo, 1)
+			lo = mapping.AddToIP(lo, 1)
 		}
 	}
 	if b.to != nil {
@@ -36,24 +36,10 @@ func ipBounds(b *bounds) (lo, hi []byte, ok bool, err error) {
 			if string(hi) == string(leastIP) {
 				return nil, nil, false, nil
 			}
-			hi = addToIP(hi, -1)
+			hi = mapping.AddToIP(hi, -1)
 		}
 	}
 	return lo, hi, string(lo) <= string(hi), nil
-}
-
-func addToIP(b []byte, delta int) []byte {
-	out := append([]byte(nil), b...)
-	for i := len(out) - 1; i >= 0; i-- {
-		if delta > 0 {
-			if out[i]++; out[i] != 0 {
-				break
-			}
-		} else if out[i]--; out[i] != 0xff {
-			break
-		}
-	}
-	return out
 }
 
 func ipRange(r *ref, lo, hi []byte) search.Query {

@@ -201,13 +201,9 @@ func (s *Service) Wait(ctx context.Context, repo, uuid string) (*repository.Snap
 		return info, err
 	}
 	// Another process finished it: the repository tells.
-	o, err := s.open(repo)
+	o, data, err := s.rootNow(ctx, repo)
 	if err != nil {
 		return nil, err
-	}
-	data, err := o.root(ctx)
-	if err != nil {
-		return nil, s.describe(repo, err)
 	}
 	for _, e := range data.Snapshots {
 		if e.UUID == uuid {

@@ -77,13 +77,9 @@ func (s *Service) deletedElsewhere(ctx context.Context, repo, uuid string, ids [
 		}
 		return warnings, err
 	}
-	o, err := s.open(repo)
+	_, data, err := s.rootNow(ctx, repo)
 	if err != nil {
 		return nil, err
-	}
-	data, err := o.root(ctx)
-	if err != nil {
-		return nil, s.describe(repo, err)
 	}
 	for _, e := range data.Snapshots {
 		if slices.Contains(ids, e.UUID) {

@@ -200,6 +200,16 @@ func (o *opened) root(ctx context.Context) (*repository.Data, error) {
 	return data, err
 }
 
+// rootNow opens a repository and returns its newest root.
+func (s *Service) rootNow(ctx context.Context, repo string) (*opened, *repository.Data, error) {
+	o, err := s.open(repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := o.root(ctx)
+	return o, data, s.describe(repo, err)
+}
+
 func (o *opened) keep(data *repository.Data) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
