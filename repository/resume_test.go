@@ -15,6 +15,7 @@ import (
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/blob/faulty"
 	"github.com/varve-search/varve/blob/mem"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -53,8 +54,7 @@ func resumeShard(t *testing.T, content []byte, chunk int64, hook faulty.Hook) (*
 }
 
 func TestResume(t *testing.T) {
-	seed := time.Now().UnixNano()
-	t.Logf("seed %d", seed)
+	seed := testseed.Of(t)
 	rnd := rand.New(rand.NewSource(seed))
 	for range 60 {
 		content := luceneBytes(rnd, footerLen+rnd.Intn(40_000))

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/internal/xcontent"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/index"
@@ -77,8 +78,7 @@ var batchAggs = []string{
 // TestBatches compares batches with documents one by one, for indices of one and of several segments, and counts of terms
 // with a count by hand.
 func TestBatches(t *testing.T) {
-	seed := time.Now().UnixNano()
-	t.Logf("seed %d", seed)
+	seed := testseed.Of(t)
 	rnd := rand.New(rand.NewPCG(uint64(seed), 1))
 	for _, segments := range []int{1, 3} {
 		docs := make([]testDoc, 900)

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/repository/snapshotdir"
 )
 
@@ -57,8 +58,7 @@ func onDisk(t testing.TB, dir string) (sum int64, files []string) {
 // TestConcurrent asks for random blocks from many goroutines, of a cache that is far too small, and looks all the time at what
 // the files take.
 func TestConcurrent(t *testing.T) {
-	seed := time.Now().UnixNano()
-	t.Logf("seed %d", seed)
+	seed := testseed.Of(t)
 	dir := t.TempDir()
 	const limit, size = 20_000, 1000
 	c, err := Open(Config{Path: dir, Disk: limit, Memory: 1}) // one block of memory: the disk is asked

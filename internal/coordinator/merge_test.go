@@ -5,15 +5,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene/search"
 )
 
 // TestMergeHits compares pages of the merged hits with a sort of all of them.
 func TestMergeHits(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	r := rand.New(rand.NewPCG(seed, 1))
 	for range 500 {
 		results := make([]shardHits, r.IntN(5))

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/varve-search/varve/internal/testseed"
 )
 
 func TestNumbers(t *testing.T) {
@@ -80,8 +82,7 @@ func TestEqual(t *testing.T) {
 
 // TestObject compares an object with a map and the order of keys, through many changes.
 func TestObject(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	o, m := &Object{}, map[string]int{}
 	var order []string

@@ -10,7 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/varve-search/varve/internal/testseed"
 )
 
 // kindOf names the kind of a repository's file.
@@ -32,8 +33,7 @@ func kindOf(name string) string {
 // TestDamage removes, cuts and flips files of each kind in a repository that a real node wrote, one at a time: verify --deep
 // names exactly that blob, snapshots that do not need it give their documents as before, and nothing else changes.
 func TestDamage(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	dir := fixture(t, "opensearch-2.19/chunked")
 	loc := "fs:" + dir

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/catalog"
@@ -131,8 +132,7 @@ func (m memoryPoints) Each(fn func(doc int32, packed []byte) error) error {
 // TestLargeSegment writes one segment of many ranges of documents, blocks of numbers and terms, and leaves, for
 // real Lucene to check and read.
 func TestLargeSegment(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	const maxDoc = 140_000
 	columns, trees := memory{}, map[string]memoryPoints{}

@@ -21,6 +21,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/varve-search/varve/internal/settings"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/internal/wildcard"
 )
 
@@ -78,8 +79,7 @@ func value(p *Pipeline) int {
 // TestConcurrentUpdates lets two nodes update the same records at random. Each update moves an amount
 // between two of them, and counts itself; a lost update would change the sum, a torn one the order.
 func TestConcurrentUpdates(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	a := open(t, t.TempDir())
 	b := second(t, a, "node-2")
 	ctx := testContext(t)
@@ -393,6 +393,7 @@ func TestKeys(t *testing.T) {
 // there.
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
+	rnd := rand.New(rand.NewPCG(uint64(testseed.Of(t)), 0))
 	for round := range 4 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "VARVE_STATE_CRASH_CHILD="+dir)
@@ -401,7 +402,7 @@ func TestKill(t *testing.T) {
 		check(t, cmd.Start())
 		lines := bufio.NewScanner(out)
 		acked := -1
-		stop := 40 + rand.IntN(120)
+		stop := 40 + rnd.IntN(120)
 		for lines.Scan() {
 			n, err := strconv.Atoi(lines.Text())
 			if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/blob/faulty"
 	"github.com/varve-search/varve/blob/mem"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene/store"
 	"github.com/varve-search/varve/repository"
 )
@@ -113,8 +114,7 @@ var quick = repository.Resume{Attempts: 6, Pause: time.Microsecond, MaxPause: ti
 
 // TestThereAndBack uploads and downloads through a store that fails in random ways.
 func TestThereAndBack(t *testing.T) {
-	seed := time.Now().UnixNano()
-	t.Logf("seed %d", seed)
+	seed := testseed.Of(t)
 	for round := range 12 {
 		under := mem.New()
 		src := source(t, seed+int64(round), 200_000)

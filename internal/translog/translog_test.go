@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/varve-search/varve/internal/testseed"
 )
 
 func must[T any](v T, err error) func(testing.TB) T {
@@ -84,8 +86,7 @@ func sameOps(t testing.TB, got, want []Operation) {
 }
 
 func TestAddReadReopen(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	dir := t.TempDir()
 	l := must(Create(dir, "", Options{BufferSize: 4 << 10}))(t)
@@ -322,8 +323,7 @@ func readSome(l *Log) ([]Operation, error) {
 // TestPowerCut runs random operations on a simulated disk and cuts the power between any two of its
 // steps: all that a Sync had covered is there, in order, and nothing else than what was added.
 func TestPowerCut(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	for round := range uint64(400) {
 		rnd := rand.New(rand.NewPCG(seed, round))
 		disk := newSimFS()

@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene/analysis"
 )
 
 var (
-	seedFlag  = flag.Uint64("seed", 0, "seed of the random texts; 0 takes the time")
 	textsFlag = flag.Int("texts", 105, "random texts per analyzer")
 	onlyFlag  = flag.String("only", "", "only the analyzer of this name")
 )
@@ -98,11 +98,7 @@ func tokens(t *testing.T, a *analysis.Analyzer, texts []string) []oracleToken {
 // TestAgainstOpenSearch compares every configuration with a real node's _analyze on random texts.
 func TestAgainstOpenSearch(t *testing.T) {
 	url := nodeURL(t)
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	index := fmt.Sprintf("%s/analysis-%d", url, time.Now().UnixNano())
 	settings := m{"analysis": testAnalysis(), "max_ngram_diff": 10, "max_shingle_diff": 10, "number_of_replicas": 0}
 	if code, body := call(t, "PUT", index, m{"settings": m{"index": settings}}); code != 200 {

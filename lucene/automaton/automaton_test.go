@@ -2,24 +2,17 @@ package automaton
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/varve-search/varve/internal/testseed"
 )
 
-var seedFlag = flag.Int64("seed", 0, "seed of the random tests")
-
 func newRand(t testing.TB) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = time.Now().UnixNano()
-	}
-	t.Logf("seed %d", seed)
-	return rand.New(rand.NewSource(seed))
+	return rand.New(rand.NewSource(testseed.Of(t)))
 }
 
 func randString(r *rand.Rand, alphabet []rune, n int) string {

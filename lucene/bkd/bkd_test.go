@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
@@ -276,8 +277,7 @@ func randomPoints(rnd *rand.Rand, n int, maxDoc int32, gen func(int) []byte) []p
 }
 
 func TestTrees(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, cfg := range shapes {
 		for name, gen := range values(rnd, cfg) {
@@ -318,8 +318,7 @@ func TestTrees(t *testing.T) {
 
 // TestSpill builds trees with as little memory as there may be.
 func TestSpill(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, cfg := range shapes {
 		for name, gen := range values(rnd, cfg) {
@@ -386,8 +385,7 @@ func TestSpillFails(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, cfg := range []Config{config(1, 1, 4), config(1, 1, 8), config(1, 1, 16), config(2, 2, 4), config(4, 4, 4)} {
 		for name, gen := range values(rnd, cfg) {
@@ -447,8 +445,7 @@ func TestMerge(t *testing.T) {
 
 // TestDocs covers the forms of document lists, among them those that only older versions wrote.
 func TestDocs(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	const maxDoc = 1 << 30
 	for range 3000 {
@@ -565,8 +562,7 @@ func tryAll(meta, index, data []byte, maxDoc int32) error {
 }
 
 func TestMutations(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, cfg := range shapes {
 		for name, gen := range values(rnd, cfg) {

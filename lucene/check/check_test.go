@@ -13,15 +13,14 @@ import (
 	"time"
 
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene/codec/segments"
 	"github.com/varve-search/varve/lucene/index"
 	"github.com/varve-search/varve/lucene/store"
 )
 
 func seed(t testing.TB) *rand.Rand {
-	s := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", s)
-	return rand.New(rand.NewPCG(s, 1))
+	return rand.New(rand.NewPCG(uint64(testseed.Of(t)), 1))
 }
 
 // load reads the index at path into memory.

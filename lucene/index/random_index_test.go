@@ -13,13 +13,13 @@ import (
 	"testing"
 
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/store"
 	"github.com/varve-search/varve/lucene/store/storetest"
 )
 
 var (
-	seedFlag   = flag.Uint64("seed", 1, "the first seed of random indices")
 	roundsFlag = flag.Int("rounds", 25, "how many random indices are made")
 )
 
@@ -339,8 +339,9 @@ func (x *randomIndex) run(steps int) {
 func TestRandomIndexCheckIndex(t *testing.T) {
 	var dirs []string
 	root := t.TempDir()
+	first := uint64(testseed.Of(t))
 	for i := range *roundsFlag {
-		seed := *seedFlag + uint64(i)
+		seed := first + uint64(i)
 		x := newRandomIndex(t, seed)
 		x.run(100 + x.r.IntN(900))
 		path := filepath.Join(root, fmt.Sprint("seed-", seed))

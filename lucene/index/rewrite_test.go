@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene/codec/segments"
 	"github.com/varve-search/varve/lucene/store"
 )
@@ -195,8 +196,7 @@ func TestRewriteFails(t *testing.T) {
 // TestRewriteDamaged rewrites indices of Lucene 10 with bytes flipped and files cut off: that gives an error, or an index
 // that Lucene 9.12's commit describes, and never a panic.
 func TestRewriteDamaged(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 10))
 	for _, fixture := range []string{"opensearch-3.0/main", "opensearch-3.8/main"} {
 		for _, path := range oracletest.Indices(t, fixture, "snap-2", "products") {

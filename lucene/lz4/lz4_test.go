@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -35,8 +36,7 @@ func samples(rnd *rand.Rand) map[string][]byte {
 }
 
 func TestRoundTrip(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, c := range []compressor{NewFast(), NewHigh()} {
 		for name, data := range samples(rnd) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene/store"
 )
 
@@ -35,8 +36,7 @@ func random(rnd *rand.Rand, width int) int64 {
 }
 
 func TestDirect(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, width := range widths {
 		for _, n := range []int{0, 1, 2, 7, 8, 9, 63, 64, 511, 512, 513, 3000} {
@@ -127,8 +127,7 @@ func TestBitsRequired(t *testing.T) {
 }
 
 func TestMonotonic(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, shift := range []int{2, 4, 10} {
 		for _, n := range []int{0, 1, 3, 4, 5, 1000, 5000} {

@@ -2,29 +2,21 @@ package search
 
 import (
 	"bytes"
-	"flag"
 	"math/rand"
 	"slices"
 	"sort"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var seedFlag = flag.Int64("seed", 0, "seed of the random tests")
-
 func newRand(t testing.TB) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = time.Now().UnixNano()
-	}
-	t.Logf("seed %d", seed)
-	return rand.New(rand.NewSource(seed))
+	return rand.New(rand.NewSource(testseed.Of(t)))
 }
 
 // fakeDoc is a document of the in-memory reader.

@@ -15,13 +15,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/varve-search/varve/internal/testseed"
 )
 
 func seed(t testing.TB) *rand.Rand {
-	s := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", s)
-	return rand.New(rand.NewPCG(s, 1))
+	return rand.New(rand.NewPCG(uint64(testseed.Of(t)), 1))
 }
 
 func must(t testing.TB, err error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -15,20 +14,13 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/testseed"
 )
 
-var seedFlag = flag.Int64("seed", 0, "seed of the random tests; 0 takes the time")
-
 func random(t *testing.T) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = time.Now().UnixNano()
-	}
-	t.Logf("seed %d (repeat with -seed)", seed)
-	return rand.New(rand.NewSource(seed))
+	return rand.New(rand.NewSource(testseed.Of(t)))
 }
 
 // TestBytes fixes the forms of docs/formats/smile.md.

@@ -19,6 +19,7 @@ import (
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/blob/faulty"
 	"github.com/varve-search/varve/blob/mem"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene/store"
 	"github.com/varve-search/varve/repository"
 )
@@ -62,8 +63,7 @@ func shardOf(t *testing.T, content map[string][]byte, hook faulty.Hook) (*reposi
 
 // TestWindows reads random ranges of files and slices, of a directory and of one whose files land meanwhile.
 func TestWindows(t *testing.T) {
-	seed := time.Now().UnixNano()
-	t.Logf("seed %d", seed)
+	seed := testseed.Of(t)
 	rnd := rand.New(rand.NewSource(seed))
 	content := map[string][]byte{"small": luceneFile(rnd, 100), "block": luceneFile(rnd, BlockSize), "large": luceneFile(rnd, 3*BlockSize+12345), "_0.si": luceneFile(rnd, 500)}
 	s, list := shardOf(t, content, func(faulty.Op) faulty.Fault { return faulty.Fault{} })

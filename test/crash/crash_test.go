@@ -15,10 +15,10 @@ import (
 
 	"github.com/varve-search/varve/internal/oracletest"
 	"github.com/varve-search/varve/internal/servertest"
+	"github.com/varve-search/varve/internal/testseed"
 )
 
 var (
-	seed   = flag.Uint64("seed", 0, "seed of the random choices; 0 takes one from the clock")
 	rounds = flag.Int("rounds", 0, "how often to kill; 0: 20, or 3 with -short")
 )
 
@@ -145,12 +145,8 @@ func TestKill(t *testing.T) {
 			n = 200
 		}
 	}
-	s := *seed
-	if s == 0 {
-		s = uint64(time.Now().UnixNano())
-	}
-	t.Logf("replay with: go test ./test/crash -run TestKill -seed=%d -rounds=%d", s, n)
-	rng := rand.New(rand.NewPCG(s, 1))
+	t.Logf("replay with: go test ./test/crash -run TestKill -rounds=%d and the seed", n)
+	rng := rand.New(rand.NewPCG(uint64(testseed.Of(t)), 1))
 	dir := t.TempDir()
 	sv := start(t, dir)
 	sv.Must("PUT", "/crash", `{"settings":{"number_of_shards":2,"number_of_replicas":0,"refresh_interval":"200ms"}}`, nil)
@@ -276,7 +272,7 @@ func TestRealNodeOpensRepository(t *testing.T) {
 	sv.Must("PUT", "/crash", `{"settings":{"number_of_shards":2,"number_of_replicas":0}}`, nil)
 	sv.Must("PUT", "/_snapshot/crash", `{"type":"fs","settings":{"location":"crash","max_snapshot_bytes_per_sec":"0"}}`, nil)
 	m := &model{docs: map[string]*doc{}, snap: map[string]map[string]string{}}
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))
+	rng := rand.New(rand.NewPCG(uint64(testseed.Of(t)), 2))
 	for round := range 3 {
 		killed := time.AfterFunc(time.Duration(300+rng.IntN(600))*time.Millisecond, sv.Kill)
 		m.work(sv.URL, rng, round)

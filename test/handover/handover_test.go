@@ -19,11 +19,11 @@ import (
 	"github.com/varve-search/varve/internal/shard"
 	"github.com/varve-search/varve/internal/snapshot"
 	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/internal/wildcard"
 )
 
 var (
-	seedFlag   = flag.Int64("seed", 0, "seed of the first round")
 	roundsFlag = flag.Int("rounds", 0, "how many rounds (default 9; VARVE_LONG: 60)")
 )
 
@@ -132,10 +132,7 @@ func (r *round) listed() map[string]string {
 
 // TestHandOver takes the office from the manager in the midst of its work.
 func TestHandOver(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = time.Now().UnixNano()
-	}
+	seed := testseed.Of(t)
 	rounds := *roundsFlag
 	if rounds == 0 {
 		if rounds = 9; os.Getenv("VARVE_LONG") != "" {

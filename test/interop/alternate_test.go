@@ -16,11 +16,11 @@ import (
 	blobfs "github.com/varve-search/varve/blob/fs"
 	"github.com/varve-search/varve/internal/oracletest"
 	"github.com/varve-search/varve/internal/servertest"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/repository"
 )
 
 var (
-	alternateSeed  = flag.Int64("alternate.seed", 0, "seed of the operations of TestAlternate; 0 takes the time")
 	alternateTurns = flag.Int("alternate.turns", 32, "how many operations TestAlternate does")
 )
 
@@ -91,12 +91,7 @@ func (s *side) read(index string) map[string]string {
 // TestAlternate lets Varve and a real OpenSearch do random operations on one repository in turns.
 func TestAlternate(t *testing.T) {
 	oracletest.Shared(t)
-	seed := *alternateSeed
-	if seed == 0 {
-		seed = time.Now().UnixNano()
-	}
-	t.Logf("-alternate.seed %d", seed)
-	rnd := rand.New(rand.NewSource(seed))
+	rnd := rand.New(rand.NewSource(testseed.Of(t)))
 	repos := t.TempDir()
 	ours := &side{t: t, name: "ours", url: servertest.Start(t, t.TempDir(), repos).URL, docs: map[string]string{}}
 	theirs := &side{t: t, name: "theirs", url: oracletest.Node(t, "opensearch", "2.19", repos), real: true, docs: map[string]string{}}

@@ -20,12 +20,12 @@ import (
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/snapshot"
 	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/internal/wildcard"
 	"github.com/varve-search/varve/repository"
 )
 
 var (
-	seedFlag      = flag.Int64("seed", 0, "seed of the random sequences; 0 takes the time")
 	sequencesFlag = flag.Int("sequences", 200, "how many random sequences are run")
 )
 
@@ -380,11 +380,7 @@ func TestRandomSequences(t *testing.T) {
 	if os.Getenv("VARVE_LONG") != "" {
 		*sequencesFlag *= 10
 	}
-	seed := *seedFlag
-	if seed == 0 {
-		seed = time.Now().UnixNano()
-	}
-	t.Logf("-seed %d", seed)
+	seed := testseed.Of(t)
 	n := startNode(t)
 	hist := map[place]*history{}
 	for _, p := range allPlaces() {

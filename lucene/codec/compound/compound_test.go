@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
@@ -41,9 +41,7 @@ func all(t testing.TB, in store.Input) []byte {
 }
 
 func TestRoundTrip(t *testing.T) {
-	s := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", s)
-	rnd := rand.New(rand.NewPCG(s, 1))
+	rnd := rand.New(rand.NewPCG(uint64(testseed.Of(t)), 1))
 	disk, err := store.OpenFS(t.TempDir())
 	must(t, err)
 	for _, dir := range []store.Directory{store.NewMem(), disk} {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/store"
 )
@@ -75,8 +76,7 @@ func write(t testing.TB, docs []int32) (store.Input, Meta) {
 }
 
 func TestIterator(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for name, docs := range sets(rnd) {
 		in, m := write(t, docs)

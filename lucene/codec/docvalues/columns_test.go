@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
@@ -552,8 +553,7 @@ func compareDictionary(rnd *rand.Rand, d lucene.TermDictionary, m *model) error 
 }
 
 func TestColumns(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	for _, kind := range kinds {
 		t.Run(kind.String(), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, uint64(kind)))
@@ -710,8 +710,7 @@ func parts(t testing.TB, dir store.Directory) (meta, data []byte) {
 
 // TestMutations changes bytes that no checksum protects in this test: nothing may panic, hang or be out of range.
 func TestMutations(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 9))
 	rounds := 40
 	if testing.Short() {

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
-	"time"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
@@ -63,9 +63,7 @@ func write1(t testing.TB, suffix string, infos []*lucene.FieldInfo) ([]byte, err
 }
 
 func TestRoundTrip(t *testing.T) {
-	s := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", s)
-	rnd := rand.New(rand.NewPCG(s, 1))
+	rnd := rand.New(rand.NewPCG(uint64(testseed.Of(t)), 1))
 	for _, n := range []int{0, 1, 2, 50, 700} {
 		infos := randomFields(rnd, n)
 		b, err := write1(t, "2a", infos)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/segments"
@@ -60,8 +61,7 @@ func readAll(dir store.Directory, commit string) ([]byte, int, error) {
 // TestDamage flips and cuts bytes of real indices: what is still read must be what was there, and all else an error that names a
 // file.
 func TestDamage(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, c := range []struct {
 		fixture, snapshot, index string

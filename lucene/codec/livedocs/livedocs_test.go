@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
@@ -30,8 +31,7 @@ func random(rnd *rand.Rand, maxDoc int32, n int) (*lucene.FixedBits, int32) {
 }
 
 func TestRoundTrip(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, maxDoc := range []int32{1, 63, 64, 65, 1000, 100000} {
 		for _, n := range []int{1, 2, 50} {

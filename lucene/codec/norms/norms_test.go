@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
@@ -85,8 +86,7 @@ func sources(rnd *rand.Rand, maxDoc int32) map[string]*source {
 }
 
 func TestNorms(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for _, maxDoc := range []int32{1, 300, 70000} {
 		for name, s := range sources(rnd, maxDoc) {
@@ -197,8 +197,7 @@ func parts(t testing.TB, st *codec.ReadState) (meta, data []byte) {
 }
 
 func TestMutations(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := uint64(testseed.Of(t))
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	for name, s := range sources(rnd, 3000) {
 		st := write(t, s, 3000)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/automaton"
 	"github.com/varve-search/varve/lucene/codec"
@@ -254,7 +255,7 @@ func damage(t *testing.T, im *image, rnd *rand.Rand, rounds int) {
 
 // TestDamageWritten damages what the writer wrote.
 func TestDamageWritten(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(testSeed(t), 1))
+	rnd := rand.New(rand.NewPCG(uint64(testseed.Of(t)), 1))
 	for range 6 {
 		w, fields := randomSegment(rnd, 1+rnd.Int32N(9000), 12000)
 		write(t, w, fields)
@@ -264,7 +265,7 @@ func TestDamageWritten(t *testing.T) {
 
 // TestDamageGenerations damages what each generation of Lucene wrote.
 func TestDamageGenerations(t *testing.T) {
-	seed := testSeed(t)
+	seed := uint64(testseed.Of(t))
 	for i, version := range []string{"9.0.0", "9.8.0", "9.11.1", "9.12.3", "10.1.0", "10.5.0"} {
 		path := makeIndex(t, version, int64(i), 900)
 		for _, s := range openSegments(t, path, store.Random) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/varve-search/varve/internal/oracletest"
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/fieldinfo"
@@ -52,7 +53,7 @@ func (f *memField) fitNorms() {
 
 // TestRandomCheckIndex makes whole indices of random postings, and Lucene's CheckIndex accepts them.
 func TestRandomCheckIndex(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(testSeed(t), 3))
+	rnd := rand.New(rand.NewPCG(uint64(testseed.Of(t)), 3))
 	var paths []string
 	for round := range 6 {
 		maxDoc := 1 + rnd.Int32N(1<<(1+rnd.IntN(15)))

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/perfield"
@@ -48,7 +49,7 @@ func TestUnsupported(t *testing.T) {
 
 // TestConcurrent reads one segment in several goroutines.
 func TestConcurrent(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(testSeed(t), 9))
+	rnd := rand.New(rand.NewPCG(uint64(testseed.Of(t)), 9))
 	w, fields := randomSegment(rnd, 3000, 5000)
 	write(t, w, fields)
 	for _, access := range []store.Access{store.Random, store.Sequential} {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/perfield"
@@ -14,18 +14,8 @@ import (
 )
 
 var (
-	seedFlag  = flag.Uint64("seed", 0, "seed of the random tests; 0 takes the time")
 	roundFlag = flag.Int("rounds", 12, "rounds of the random tests")
 )
-
-func testSeed(t testing.TB) uint64 {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("run again with -seed=%d", seed)
-	return seed
-}
 
 // randomSegment makes the fields of a segment.
 func randomSegment(rnd *rand.Rand, maxDoc int32, budget int) (*codec.WriteState, memFields) {
@@ -68,7 +58,7 @@ func readState(w *codec.WriteState, access store.Access) *codec.ReadState {
 
 // TestRandom writes random fields and reads them in every way.
 func TestRandom(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(testSeed(t), 0))
+	rnd := rand.New(rand.NewPCG(uint64(testseed.Of(t)), 0))
 	for round := range *roundFlag {
 		maxDoc := 1 + rnd.Int32N(1<<(1+rnd.IntN(15)))
 		budget := 60000
@@ -100,7 +90,7 @@ func TestRandom(t *testing.T) {
 
 // TestGenerations reads what each generation of Lucene wrote in every way.
 func TestGenerations(t *testing.T) {
-	seed := testSeed(t)
+	seed := uint64(testseed.Of(t))
 	for i, version := range []string{"9.0.0", "9.8.0", "9.11.1", "9.12.3"} {
 		path := makeIndex(t, version, int64(42+i), largeDocs())
 		rnd := rand.New(rand.NewPCG(seed, uint64(i)))

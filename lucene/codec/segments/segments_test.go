@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/codec/segmentinfo"
@@ -26,9 +26,7 @@ func must(t testing.TB, err error) {
 }
 
 func seed(t testing.TB) *rand.Rand {
-	s := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", s)
-	return rand.New(rand.NewPCG(s, 1))
+	return rand.New(rand.NewPCG(uint64(testseed.Of(t)), 1))
 }
 
 // addSegment adds a segment with everything that a commit can say of one, and writes its .si file.

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
@@ -55,9 +55,7 @@ func testFields(t testing.TB, numbers ...int32) *lucene.FieldInfos {
 }
 
 func seed(t testing.TB) *rand.Rand {
-	s := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", s)
-	return rand.New(rand.NewPCG(s, 1))
+	return rand.New(rand.NewPCG(uint64(testseed.Of(t)), 1))
 }
 
 func randomValue(rnd *rand.Rand) lucene.StoredValue {

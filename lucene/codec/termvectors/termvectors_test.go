@@ -7,17 +7,15 @@ import (
 	"slices"
 	"sort"
 	"testing"
-	"time"
 
+	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/lucene"
 	"github.com/varve-search/varve/lucene/codec"
 	"github.com/varve-search/varve/lucene/store"
 )
 
 func seed(t testing.TB) *rand.Rand {
-	s := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", s)
-	return rand.New(rand.NewPCG(s, 1))
+	return rand.New(rand.NewPCG(uint64(testseed.Of(t)), 1))
 }
 
 type occurrence struct {
