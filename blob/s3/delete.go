@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,6 +68,18 @@ func (f *failures) err() error {
 		return nil
 	}
 	return &blob.BatchError{Failed: f.names}
+}
+
+// count adds what is gone of a batch.
+func (f *failures) count(st *blob.DeleteStats, prefix string, batch []types.Object) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, o := range batch {
+		if f.names[strings.TrimPrefix(*o.Key, prefix)] == nil {
+			st.Blobs++
+			st.Bytes += aws.ToInt64(o.Size)
+		}
+	}
 }
 
 // deleteKeys deletes at most maxBatch keys with one request.
@@ -146,33 +159,27 @@ func (c *Container) DeleteTree(ctx context.Context) (blob.DeleteStats, error) {
 	f := &failures{}
 	var g errgroup.Group
 	g.SetLimit(blob.DeletesAtOnce(ctx, parallelBatches))
-	sizes := map[string]int64{}
 	err := c.pages(ctx, "delete tree", c.prefix, "", func(page *s3.ListObjectsV2Output) error {
-		var keys []string
+		var found []types.Object
 		for _, o := range page.Contents {
-			if key := aws.ToString(o.Key); strings.HasPrefix(key, c.prefix) {
-				keys = append(keys, key)
-				sizes[strings.TrimPrefix(key, c.prefix)] = aws.ToInt64(o.Size)
+			if strings.HasPrefix(aws.ToString(o.Key), c.prefix) {
+				found = append(found, o)
 			}
 		}
-		for len(keys) > 0 { // a store may send larger pages than it deletes
-			n := min(len(keys), maxBatch)
-			batch := keys[:n]
-			keys = keys[n:]
+		for batch := range slices.Chunk(found, maxBatch) { // a store may send larger pages than it deletes
 			g.Go(func() error {
-				c.deleteKeys(ctx, batch, f)
+				keys := make([]string, len(batch))
+				for i, o := range batch {
+					keys[i] = *o.Key
+				}
+				c.deleteKeys(ctx, keys, f)
+				f.count(&st, c.prefix, batch)
 				return nil
 			})
 		}
 		return nil
 	})
 	_ = g.Wait() // failures are noted
-	for name, size := range sizes {
-		if f.names[name] == nil {
-			st.Blobs++
-			st.Bytes += size
-		}
-	}
 	if err == nil {
 		err = f.err()
 	}
