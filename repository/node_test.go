@@ -3,6 +3,7 @@ package repository
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -178,6 +179,7 @@ func TestRealNode(t *testing.T) {
 			checkOnNode(n, name, repos[name], indices, counts)
 		})
 	}
+	t.Run("without index.latest", func(t *testing.T) { checkQuietNode(node{t, n.url}, parent) })
 }
 
 func checkOnNode(n node, repo string, r *Repository, indices []string, counts map[string]map[string]int64) {
@@ -343,5 +345,48 @@ func TestNodesHashedPaths(t *testing.T) {
 		if err := walk(bg, c, "", 0, report); err != nil || len(report.Stale) != 2 {
 			t.Fatalf("left: %v, %v", report.Stale, err)
 		}
+	}
+}
+
+// checkQuietNode lets a real node write roots that index.latest does not name: that it took our root away tells us, and a
+// snapshot that is built on ours is refused.
+func checkQuietNode(n node, parent string) {
+	t := n.t
+	dir := filepath.Join(parent, "quiet")
+	register := func() {
+		n.call("PUT", "/_snapshot/quiet", fmt.Sprintf(`{"type":"fs","settings":{"location":%q,"support_url_repo":false}}`, dir), nil)
+	}
+	register()
+	n.call("PUT", "/_snapshot/quiet/n1?wait_for_completion=true", "", nil)
+	r := openDir(t, dir, Options{})
+	base := load(t, r)
+	if r.Unmoved(bg, base.Generation) {
+		t.Fatal("there is an index.latest")
+	}
+	ours := func(base *Data, name string) (*Result, error) {
+		return r.Finalize(bg, base, NewSnapshot{Info: SnapshotInfo{SnapshotID: SnapshotID{name, NewUUID()}, State: StateSuccess}})
+	}
+	res, err := ours(base, "v1")
+	if err != nil || !r.Unmoved(bg, res.Data.Generation) {
+		t.Fatalf("%v", err)
+	}
+	n.call("DELETE", "/_snapshot/quiet", "", nil)
+	register() // it trusts the root that it saw last
+	n.call("PUT", "/_snapshot/quiet/n2?wait_for_completion=true", "", nil)
+	if b, err := os.ReadFile(filepath.Join(dir, "index.latest")); err != nil || b[7] != byte(res.Data.Generation) {
+		t.Fatalf("index.latest is %x, %v: not what we wrote", b, err)
+	}
+	if r.Unmoved(bg, res.Data.Generation) {
+		t.Error("the node's root is not noticed")
+	}
+	var conflict *ConcurrentModificationError
+	if _, err := ours(res.Data, "n2"); !errors.As(err, &conflict) {
+		t.Fatalf("a snapshot on the root before: %v", err)
+	}
+	if _, err := ours(load(t, r), "n2"); !errors.Is(err, ErrSnapshotExists) {
+		t.Fatalf("the node's name: %v", err)
+	}
+	if d := load(t, r); len(d.Snapshots) != 3 {
+		t.Fatalf("%+v", d.Snapshots)
 	}
 }

@@ -253,7 +253,7 @@ func TestSwingTrace(t *testing.T) {
 	if _, err := traced.Finalize(bg, base, NewSnapshot{Info: SnapshotInfo{SnapshotID: id, State: StateSuccess}}); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"put meta-UUID.dat", "put snap-UUID.dat", "list index-", "put-if-absent index-1", "put index.latest", "delete index-0", "list index-"}
+	want := []string{"put meta-UUID.dat", "put snap-UUID.dat", "get-range index-0", "get index.latest", "put-if-absent index-1", "put index.latest", "delete index-0", "list index-"}
 	if got := fmt.Sprint(rec.Requests()); got != fmt.Sprint(want) {
 		t.Fatalf("requests\n%s, want\n%s", got, want)
 	}

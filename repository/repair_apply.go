@@ -18,7 +18,7 @@ func (p *repairer) apply(ctx context.Context, now time.Time) error {
 	if !p.r.root.Capabilities().Has(blob.CanWrite | blob.CanDelete | blob.AtomicIfAbsent) {
 		return &blob.Error{Op: "write", Location: p.r.String(), Kind: blob.KindUnsupported, Err: errors.New("the store must delete and create only what is absent")}
 	}
-	if err := p.r.checkBase(ctx, p.base); err != nil {
+	if err := p.r.checkListed(ctx, p.base); err != nil {
 		return err
 	}
 	p.report.Backup = p.path(backupDir, now.UTC().Format("20060102T150405Z")+"-"+NewUUID()[:6])

@@ -103,17 +103,7 @@ func putBytes(ctx context.Context, c blob.Container, name string, b []byte, opts
 // LatestGeneration finds the newest root: by listing, or by index.latest where the store cannot list.
 func (r *Repository) LatestGeneration(ctx context.Context) (int64, error) {
 	if !r.root.Capabilities().Has(blob.CanList) {
-		b, err := blob.ReadAll(ctx, r.root, "index.latest", 1<<10)
-		if blob.KindOf(err) == blob.KindNotFound && err != nil {
-			return NoGeneration, nil
-		}
-		if err != nil {
-			return 0, fmt.Errorf("find the root: %w", err)
-		}
-		if len(b) != 8 || b[0] >= 0x80 {
-			return 0, corrupt("index.latest", nil, "%d bytes are no generation", len(b))
-		}
-		return int64(binary.BigEndian.Uint64(b)), nil
+		return r.readLatest(ctx)
 	}
 	gens, err := r.rootGenerations(ctx)
 	if err != nil {
@@ -124,6 +114,21 @@ func (r *Repository) LatestGeneration(ctx context.Context) (int64, error) {
 		latest = max(latest, g)
 	}
 	return latest, nil
+}
+
+// readLatest returns what index.latest says: NoGeneration where there is none.
+func (r *Repository) readLatest(ctx context.Context) (int64, error) {
+	b, err := blob.ReadAll(ctx, r.root, "index.latest", 1<<10)
+	if err != nil && blob.KindOf(err) == blob.KindNotFound {
+		return NoGeneration, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find the root: %w", err)
+	}
+	if len(b) != 8 || b[0] >= 0x80 {
+		return 0, corrupt("index.latest", nil, "%d bytes are no generation", len(b))
+	}
+	return int64(binary.BigEndian.Uint64(b)), nil
 }
 
 func (r *Repository) rootGenerations(ctx context.Context) ([]int64, error) {

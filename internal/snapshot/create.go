@@ -79,7 +79,7 @@ func (s *Service) newJob(ctx context.Context, repo, name string) (*repository.Da
 		return nil, refuseWrite(o.record, "cannot create snapshot in a readonly repository")
 	}
 	before := s.store.View()
-	data, err := o.root(ctx)
+	data, err := o.rootAsked(ctx)
 	if err != nil {
 		return nil, s.describe(repo, err)
 	}

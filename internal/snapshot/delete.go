@@ -31,7 +31,7 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 		}
 	}()
 	before := s.store.View()
-	data, err := o.root(s.metered(ctx, uuid))
+	data, err := o.rootAsked(s.metered(ctx, uuid))
 	if err != nil {
 		return nil, s.describe(repo, err)
 	}

@@ -200,6 +200,16 @@ func (o *opened) root(ctx context.Context) (*repository.Data, error) {
 	return data, err
 }
 
+// rootAsked is root for the begin of a write: the root that this process saw last is taken where nothing points to a newer one. The
+// swing at the write's end lists, and fails on one that was missed.
+func (o *opened) rootAsked(ctx context.Context) (*repository.Data, error) {
+	if known, _ := o.kept(); known != nil && o.repo.Unmoved(ctx, known.Generation) {
+		o.keep(known)
+		return known, nil
+	}
+	return o.root(ctx)
+}
+
 // rootNow opens a repository and returns its newest root.
 func (s *Service) rootNow(ctx context.Context, repo string) (*opened, *repository.Data, error) {
 	o, err := s.open(repo)

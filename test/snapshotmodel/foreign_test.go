@@ -133,6 +133,52 @@ func TestOtherClusterInTurns(t *testing.T) {
 	}
 }
 
+// TestNameTaken lets another cluster take a name, and not say so by index.latest, by taking the root away, or by either: it is refused
+// here all the same, at once or at the end of the snapshot, and what the other one took stays.
+func TestNameTaken(t *testing.T) {
+	for name, forgotten := range map[string]func(o faulty.Op) bool{
+		"told":               func(faulty.Op) bool { return false },
+		"no index.latest":    func(o faulty.Op) bool { return o.Kind == "put" && o.Name == "index.latest" },
+		"the root is left":   func(o faulty.Op) bool { return o.Kind == "delete" && strings.HasPrefix(o.Name, "index-") },
+		"it was killed then": func(o faulty.Op) bool { return o.Name == "index.latest" || o.Kind == "delete" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, ctx := besides(t), context.Background()
+			other, err := repository.Open(ctx, faulty.New(b.memory("r"), func(o faulty.Op) faulty.Fault {
+				if forgotten(o) {
+					return faulty.Fault{Before: faulty.Fail(blob.KindUnavailable)}
+				}
+				return faulty.Fault{}
+			}), repository.Options{Writer: "other/uuid"})
+			check(t, err)
+			d, err := other.LoadData(ctx)
+			check(t, err)
+			id := repository.SnapshotID{Name: "c", UUID: repository.NewUUID()}
+			_, err = other.Finalize(ctx, d, repository.NewSnapshot{Info: repository.SnapshotInfo{SnapshotID: id, State: repository.StateSuccess}})
+			check(t, err)
+			uuid, err := b.begin("c")
+			if err == nil && name != "it was killed then" {
+				t.Error("it was begun")
+			}
+			if err == nil {
+				_, err = b.svc().Wait(ctx, "r", uuid)
+			}
+			if err == nil {
+				t.Fatal("the name was taken twice")
+			}
+			now, err := b.other.LoadData(ctx)
+			check(t, err)
+			if e, err := now.Snapshot("c"); err != nil || e.SnapshotID != id {
+				t.Fatalf("%v, %v", e, err)
+			}
+			b.create("d")
+			if got := b.names(); got != "a b c d" {
+				t.Fatal(got)
+			}
+		})
+	}
+}
+
 // TestOtherClusterMeanwhile lets another cluster delete while a snapshot is taken: what we uploaded may be gone.
 func TestOtherClusterMeanwhile(t *testing.T) {
 	b, ctx := besides(t), context.Background()
