@@ -27,6 +27,10 @@ func (a *API) cloneSnapshot(r *Request) (*Response, error) {
 			req.Indices, err = names(m.Key, m.Value)
 		case "ignore_unavailable":
 			req.IgnoreUnavailable, err = boolean(m.Key, m.Value)
+		case "allow_no_indices":
+			var allow bool
+			allow, err = boolean(m.Key, m.Value)
+			req.ForbidNoIndices = !allow
 		default: // a real node reads no other key, and minds none
 		}
 		if err != nil {

@@ -20,6 +20,7 @@ type CloneRequest struct {
 	Repository, Source, Target string
 	Indices                    []string // names, wildcards, -exclusions of the source's indices; not empty
 	IgnoreUnavailable          bool
+	ForbidNoIndices            bool // refuse wildcards that match nothing
 }
 
 // Clone copies a snapshot's indices into a new snapshot of the same repository, without their data, and returns when that is done.
@@ -46,7 +47,7 @@ func (s *Service) beginClone(ctx context.Context, uuid string, req CloneRequest)
 	for _, ix := range data.SnapshotIndices(source.SnapshotID) {
 		have = append(have, ix.Name)
 	}
-	names, err := filterIndices(have, RestoreRequest{Repository: req.Repository, Snapshot: req.Source, Indices: req.Indices, IgnoreUnavailable: req.IgnoreUnavailable})
+	names, err := filterIndices(have, RestoreRequest{Repository: req.Repository, Snapshot: req.Source, Indices: req.Indices, IgnoreUnavailable: req.IgnoreUnavailable, ForbidNoIndices: req.ForbidNoIndices})
 	if err != nil {
 		return err
 	}

@@ -45,14 +45,11 @@ func (p *restorePlan) choose() ([]string, error) {
 		req.Indices = slices.DeleteFunc(slices.Clone(req.Indices), func(n string) bool {
 			return slices.ContainsFunc(p.streams, func(s *state.DataStream) bool { return s.Name == n })
 		})
-		exclusions := strings.HasPrefix(p.req.Indices[0], "-")
 		var behind []string
 		for _, s := range p.streams {
 			behind = append(behind, s.IndexNames()...)
 		}
-		if exclusions {
-			req.Indices = append(req.Indices, behind...) // from everything that is there
-		} else {
+		if !onlyExclusions(p.req.Indices) { // those choose from everything that is there
 			req.Indices = append(behind, req.Indices...)
 		}
 		req.Indices = slices.DeleteFunc(req.Indices, func(n string) bool { return slices.Contains(behind, n) && !slices.Contains(p.info.Indices, n) })
@@ -63,37 +60,37 @@ func (p *restorePlan) choose() ([]string, error) {
 	return filterIndices(p.info.Indices, req)
 }
 
-// filterIndices chooses among the snapshot's indices.
+// filterIndices chooses among the snapshot's indices: what names and wildcards add, then what those behind a minus sign take away,
+// wherever these stand. Where there are no others they take from everything.
 func filterIndices(have []string, req RestoreRequest) ([]string, error) {
 	if len(req.Indices) == 0 || slices.Equal(req.Indices, []string{"_all"}) || slices.Equal(req.Indices, []string{"*"}) {
 		return have, nil
 	}
 	chosen := map[string]bool{}
-	for i, p := range req.Indices {
-		drop := false
-		if rest, ok := strings.CutPrefix(p, "-"); ok && i > 0 {
-			drop, p = true, rest
-		}
-		if i == 0 && strings.HasPrefix(p, "-") { // only exclusions: from everything
-			drop, p = true, p[1:]
-			for _, n := range have {
-				chosen[n] = true
-			}
-		}
-		hit := false
+	if onlyExclusions(req.Indices) {
 		for _, n := range have {
-			if p == "_all" || settings.Match(p, n) {
-				hit = true
-				if drop {
-					delete(chosen, n)
-				} else {
-					chosen[n] = true
+			chosen[n] = true
+		}
+	}
+	for _, exclusions := range []bool{false, true} {
+		for _, p := range req.Indices {
+			if excludes(p) != exclusions {
+				continue
+			}
+			if exclusions {
+				p = p[1:]
+			} else {
+				p = strings.TrimPrefix(p, "+")
+			}
+			hit := false
+			for _, n := range have {
+				if settings.Match(p, n) {
+					hit, chosen[n] = true, !exclusions
 				}
 			}
-		}
-		missing := !hit && !drop && !req.IgnoreUnavailable
-		if missing && !strings.Contains(p, "*") || !hit && !drop && req.ForbidNoIndices && strings.Contains(p, "*") {
-			return nil, apierr.New(http.StatusNotFound, "index_not_found_exception", "no such index [%s]", p).With("index", p).With("index_uuid", "_na_")
+			if !hit && (req.ForbidNoIndices && strings.Contains(p, "*") || !req.IgnoreUnavailable && !strings.Contains(p, "*")) {
+				return nil, apierr.New(http.StatusNotFound, "index_not_found_exception", "no such index [%s]", p).With("index", p).With("index_uuid", "_na_")
+			}
 		}
 	}
 	out := make([]string, 0, len(chosen))
@@ -103,6 +100,13 @@ func filterIndices(have []string, req RestoreRequest) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+func excludes(expression string) bool { return strings.HasPrefix(expression, "-") }
+
+// onlyExclusions says whether expressions choose everything but what they name.
+func onlyExclusions(expressions []string) bool {
+	return !slices.ContainsFunc(expressions, func(e string) bool { return !excludes(e) })
 }
 
 // add plans one index: its metadata with the settings of this cluster.

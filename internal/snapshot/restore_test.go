@@ -41,6 +41,50 @@ func TestReplaceAll(t *testing.T) {
 	}
 }
 
+// TestFilterIndices compares with what a real 2.19.6 chooses from a snapshot of a1, a2 and b1: as it is, with ignore_unavailable, and
+// without allow_no_indices. A text with a question mark is the index of the error.
+func TestFilterIndices(t *testing.T) {
+	all := "a1 a2 b1"
+	for _, c := range []struct{ indices, plain, lenient, strict string }{
+		{"*,-nope", "nope?", all, "nope?"},
+		{"*,-a1", "a2 b1", "a2 b1", "a2 b1"},
+		{"-a1,*", "a2 b1", "a2 b1", "a2 b1"},
+		{"-nope", "nope?", all, "nope?"},
+		{"-nope*", all, all, "nope*?"},
+		{"-a*", "b1", "b1", "b1"},
+		{"a1,-nope,b*", "nope?", "a1 b1", "nope?"},
+		{"-nope,a1", "nope?", "a1", "nope?"},
+		{"+a1,+b1", "a1 b1", "a1 b1", "a1 b1"},
+		{"a1,+nope", "nope?", "a1", "nope?"},
+		{"-", "?", all, "?"},
+		{"a1,", "?", "a1", "?"},
+		{"_all,-a1", "_all?", "", "_all?"},
+		{"_all,a1", "_all?", "a1", "_all?"},
+		{"a*,-nope*", "a1 a2", "a1 a2", "nope*?"},
+		{"nope*,-a1", "", "", "nope*?"},
+		{"a1,a1,-a1", "", "", ""},
+		{"*,-*", "", "", ""},
+		{"**", all, all, all},
+		{"*,-_all", "_all?", all, "_all?"},
+		{"*,--a1", "-a1?", all, "-a1?"},
+		{"a1, b1", " b1?", "a1", " b1?"},
+	} {
+		for i, want := range []string{c.plain, c.lenient, c.strict} {
+			req := RestoreRequest{Indices: strings.Split(c.indices, ","), IgnoreUnavailable: i == 1, ForbidNoIndices: i == 2}
+			names, err := filterIndices([]string{"a1", "a2", "b1"}, req)
+			got := strings.Join(names, " ")
+			if e := apierr.As(err); e != nil {
+				if got = strings.TrimSuffix(strings.TrimPrefix(e.Reason, "no such index ["), "]") + "?"; e.Status != 404 {
+					t.Errorf("%s: %v", c.indices, e)
+				}
+			}
+			if got != want {
+				t.Errorf("%q (ignore_unavailable %t, allow_no_indices %t) chooses %q, not %q", c.indices, i == 1, i != 2, got, want)
+			}
+		}
+	}
+}
+
 func planFor(req RestoreRequest) *restorePlan {
 	return &restorePlan{req: req, info: &repository.SnapshotInfo{}, failed: map[string]map[int]string{},
 		nodes: []*state.Node{{ID: "n1", Name: "here", Host: "h", IP: "127.0.0.1", Attributes: map[string]string{"zone": "a"}}}}

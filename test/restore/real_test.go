@@ -28,6 +28,8 @@ var requests = []string{
 	`POST snap-4 {"indices":"nope","ignore_unavailable":true}`,
 	`POST snap-4 {"indices":"nope*"}`,
 	`POST snap-4 {"indices":"nope*","allow_no_indices":false}`,
+	`POST snap-4 {"indices":"*,-nope"}`, `POST snap-4 {"indices":"-nope"}`, `POST snap-4 {"indices":"products,-nope*","allow_no_indices":false}`, `POST snap-4 {"indices":"_all,-products"}`,
+	`POST snap-2 {"indices":"-accounts,-nope,products","ignore_unavailable":true,"rename_pattern":"^","rename_replacement":"ex-"}`, `DELETE /ex-products`,
 	`POST snap-2 {"rename_pattern":".*","rename_replacement":"same"}`,
 	`POST snap-2 {"indices":"products","rename_pattern":"products","rename_replacement":"UPPER"}`,
 	`POST snap-4 {"ignore_index_settings":["index.uuid"]}`,

@@ -36,6 +36,8 @@ var snapshotRequests = []string{
 	`PUT /_snapshot/r/%3Cd-%7B2024.05.06%7C%7C%2Fd%7D%3E?wait_for_completion=true {"indices":"other"}`,
 	`PUT /_snapshot/r/s1/_clone/%3Cc-%7B2024.05.06%7C%7C%2Fd%7D%3E {"indices":"*"}`,
 	`PUT /_snapshot/r/s1/_clone/c1 {"indices":["logs-1","nope"]}`, `PUT /_snapshot/r/s1/_clone/c1?timeout=1s {"indices":"*"}`,
+	`PUT /_snapshot/r/s1/_clone/c1 {"indices":"*,-nope"}`, `PUT /_snapshot/r/s1/_clone/c1 {"indices":"-nope*","allow_no_indices":false}`, `PUT /_snapshot/r/s1/_clone/c1 {"indices":"nope*,-logs-1"}`,
+	`PUT /_snapshot/r/s1/_clone/c2 {"indices":["-logs-1","-nope","*"],"ignore_unavailable":true}`, `GET /_snapshot/r/c2?filter_path=snapshots.indices`, `DELETE /_snapshot/r/c2`,
 
 	`GET /_snapshot/r/*?verbose=false`, `GET /_snapshot/r/s1,s2`, `GET /_snapshot/r/s*,-s2?verbose=false`, `GET /_snapshot/r/_all,s1`, `GET /_snapshot/r/s1,_all?ignore_unavailable=true&verbose=false`,
 	`GET /_snapshot/r/s1,nope`, `GET /_snapshot/r/nope?ignore_unavailable=true`, `GET /_snapshot/r/*?size=1`, `GET /_snapshot/r/s1?verbos=false`,
