@@ -43,7 +43,7 @@ func (a *API) operationCosts(r *Request) (*Response, error) {
 	default:
 		return nil, apierr.IllegalArgument("[group_by] can be [policy] only, but was [%s]", group)
 	}
-	records, err := a.repositories(r.List("repository"))
+	records, err := a.repositories(r.Names("repository"))
 	if err != nil {
 		return nil, err
 	}

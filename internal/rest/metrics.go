@@ -125,7 +125,7 @@ func (a *API) repositoryStats(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := a.repositories(r.List("repository"))
+	chosen, err := a.repositories(r.Names("repository"))
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,17 @@ func (r *Request) List(name string) []string {
 	return list
 }
 
+// Names returns the names of a parameter as OpenSearch's snapshot API splits them: blanks belong to names, and what is empty is one,
+// but at the end. So a name that a script left blank chooses nothing.
+func (r *Request) Names(name string) []string { return splitNames(r.Param(name)) }
+
+func splitNames(list string) []string {
+	if list = strings.TrimRight(list, ","); list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
+}
+
 // Bool returns a boolean parameter: present without a value is true.
 func (r *Request) Bool(name string, def bool) (bool, error) {
 	if !r.Has(name) {

@@ -1,7 +1,7 @@
 package rest
 
 import (
-	"net/http"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,7 +22,7 @@ type routeTarget struct {
 }
 
 // node is a place in the tree of path segments. Literal segments win over parameters; the search goes
-// back where a literal leads nowhere.
+// back where a literal leads to no handler.
 type node struct {
 	literal map[string]*node
 	param   *node
@@ -69,12 +69,17 @@ func (rt *Router) Handle(methods, pattern string, h Handler) {
 }
 
 // find returns the target for a method and a path, its path parameters, and, where the path is known
-// for other methods only, those.
+// for other methods only, those. Slashes at the end count for nothing. Between two there is an empty parameter: a script
+// that leaves a name out must not meet what is one level above.
 func (rt *Router) find(method, rawPath string) (target *routeTarget, params map[string]string, allowed []string) {
+	rawPath = strings.TrimRight(strings.TrimPrefix(rawPath, "/"), "/")
+	if strings.HasPrefix(rawPath, "/") { // an index that was left out
+		return nil, nil, nil
+	}
 	segments := make([]string, 0, 8)
 	for seg := range strings.SplitSeq(rawPath, "/") {
-		if seg == "" {
-			continue
+		if rawPath == "" {
+			break
 		}
 		s, err := url.PathUnescape(seg)
 		if err != nil {
@@ -82,41 +87,33 @@ func (rt *Router) find(method, rawPath string) (target *routeTarget, params map[
 		}
 		segments = append(segments, s)
 	}
-	values := make([]string, 0, 4)
-	var walk func(n *node, i int, values []string) bool
-	walk = func(n *node, i int, values []string) bool {
+	// The first place with handlers counts, whatever their methods: DELETE of /_snapshot is not that of an index of this name.
+	var walk func(n *node, i int, values []string) (*route, []string)
+	walk = func(n *node, i int, values []string) (*route, []string) {
 		if i == len(segments) {
-			if n.route == nil {
-				return false
-			}
-			m := method
-			t, ok := n.route.methods[m]
-			if !ok && m == http.MethodHead {
-				t, ok = n.route.methods[http.MethodGet]
-			}
-			if !ok {
-				for m := range n.route.methods {
-					if !slices.Contains(allowed, m) {
-						allowed = append(allowed, m)
-					}
-				}
-				return false
-			}
-			target = &t
-			params = make(map[string]string, len(t.names))
-			for i, name := range t.names {
-				params[name] = values[i]
-			}
-			return true
+			return n.route, values
 		}
-		if next := n.literal[segments[i]]; next != nil && walk(next, i+1, values) {
-			return true
+		if next := n.literal[segments[i]]; next != nil {
+			if r, v := walk(next, i+1, values); r != nil {
+				return r, v
+			}
 		}
-		return n.param != nil && walk(n.param, i+1, append(values, segments[i]))
+		if n.param == nil {
+			return nil, nil
+		}
+		return walk(n.param, i+1, append(values, segments[i]))
 	}
-	if walk(&rt.root, 0, values) {
-		return target, params, nil
+	r, values := walk(&rt.root, 0, make([]string, 0, 4))
+	if r == nil {
+		return nil, nil, nil
 	}
-	slices.Sort(allowed)
-	return nil, nil, allowed
+	t, ok := r.methods[method]
+	if !ok {
+		return nil, nil, slices.Sorted(maps.Keys(r.methods))
+	}
+	params = make(map[string]string, len(t.names))
+	for i, name := range t.names {
+		params[name] = values[i]
+	}
+	return &t, params, nil
 }

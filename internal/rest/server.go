@@ -145,15 +145,18 @@ func endSpan(span telemetry.Span, resp *Response) {
 }
 
 func noHandler(hr *http.Request, allowed []string) *Response {
+	var headers map[string]string
 	if len(allowed) > 0 {
-		list := strings.Join(allowed, ", ")
-		if hr.Method == http.MethodOptions {
-			return &Response{Status: http.StatusOK, Headers: map[string]string{"Allow": list}, NoContent: true}
-		}
+		headers = map[string]string{"Allow": strings.Join(allowed, ",")}
+	}
+	if hr.Method == http.MethodOptions { // of whatever path
+		return &Response{Status: http.StatusOK, Headers: headers}
+	}
+	if len(allowed) > 0 {
 		return &Response{
 			Status:  http.StatusMethodNotAllowed,
-			Headers: map[string]string{"Allow": list},
-			Body: xcontent.Obj("error", fmt.Sprintf("Incorrect HTTP method for uri [%s] and method [%s], allowed: [%s]", hr.URL.RequestURI(), hr.Method, list),
+			Headers: headers,
+			Body: xcontent.Obj("error", fmt.Sprintf("Incorrect HTTP method for uri [%s] and method [%s], allowed: [%s]", hr.URL.RequestURI(), hr.Method, strings.Join(allowed, ", ")),
 				"status", http.StatusMethodNotAllowed),
 		}
 	}

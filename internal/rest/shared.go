@@ -19,7 +19,7 @@ func (a *API) sharedRepositories(r *Request) (*Response, error) {
 	if err := a.waitTimes(r); err != nil {
 		return nil, err
 	}
-	patterns := r.List("repository")
+	patterns := r.Names("repository")
 	records, err := a.repositories(patterns)
 	if err != nil {
 		return nil, err

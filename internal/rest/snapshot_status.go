@@ -19,7 +19,7 @@ func (a *API) snapshotStatus(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	repo, snaps, indices := r.Param("repository"), r.List("snapshot"), r.List("index")
+	repo, snaps, indices := r.Param("repository"), r.Names("snapshot"), r.Names("index")
 	if repo == "_all" {
 		repo = ""
 	}

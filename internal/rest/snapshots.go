@@ -105,7 +105,7 @@ func (a *API) getRepositories(r *Request) (*Response, error) {
 	if err := a.managerTimeout(r); err != nil {
 		return nil, err
 	}
-	list, err := a.repositories(r.List("repository"))
+	list, err := a.repositories(r.Names("repository"))
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (r *Request) object() (*xcontent.Object, error) {
 func names(key string, v any) ([]string, error) {
 	switch v := v.(type) {
 	case string:
-		return wildcard.Split(v), nil
+		return splitNames(v), nil
 	case []any:
 		out := make([]string, 0, len(v))
 		for _, e := range v {
@@ -264,9 +264,12 @@ func (a *API) deleteSnapshots(r *Request) (*Response, error) {
 	if err := a.managerTimeout(r); err != nil {
 		return nil, err
 	}
-	repo, list := r.Param("repository"), r.List("snapshot")
+	repo, list := r.Param("repository"), r.Names("snapshot")
 	if err := r.unknownParams(); err != nil {
 		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, apierr.Validation("snapshots are missing")
 	}
 	warnings, err := a.Snapshots.Delete(r.Context(), repo, list)
 	if err != nil {
@@ -361,7 +364,7 @@ func (a *API) getSnapshots(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	repo, patterns := r.Param("repository"), r.List("snapshot")
+	repo, patterns := r.Param("repository"), r.Names("snapshot")
 	if err := r.unknownParams(); err != nil {
 		return nil, err
 	}

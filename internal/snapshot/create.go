@@ -68,11 +68,11 @@ func CheckSnapshotName(repo, name string) error {
 
 // newJob looks whether a repository takes a snapshot of this name, and returns its root.
 func (s *Service) newJob(ctx context.Context, repo, name string) (*repository.Data, error) {
-	if err := CheckSnapshotName(repo, name); err != nil {
-		return nil, err
-	}
 	o, err := s.open(repo)
 	if err != nil {
+		return nil, err
+	}
+	if err := CheckSnapshotName(repo, name); err != nil {
 		return nil, err
 	}
 	if readOnly(o.record) {

@@ -124,6 +124,7 @@ func TestLikeReal(t *testing.T) {
 			t.Fatal(out)
 		}
 	}
+	sameMethods(t, theirs, ours)
 	sameAnswers(t, theirs, ours, requests)
 	sameAnswers(t, theirs, ours, snapshotRequests)
 }

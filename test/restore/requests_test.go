@@ -48,6 +48,10 @@ var snapshotRequests = []string{
 	`POST s2 {"indices":"other","rename_pattern":"^oth","rename_replacement":""}`, `GET /er/_count`,
 	`POST s2 {"indices":"other","rename_pattern":"^oth"}`,
 
+	`GET /_snapshot/r/%20s1`, `GET /_snapshot/r/s1,%20`, `GET /_snapshot/r/s1,,s1`, `GET /_snapshot/r/s1,?verbose=false`, `GET /_snapshot/r/,?verbose=false`, `GET /_snapshot/%20`, `GET /_snapshot/,r`, `GET /_snapshot/r/%20/_status`,
+	`GET /_snapshot/r/s1/%20/_status`, `DELETE /_snapshot/r/%20s1`, `DELETE /_snapshot/r/,`, `DELETE /_snapshot/r/%20`, `DELETE /_snapshot/%20r`, `DELETE /_snapshot//s1`, `DELETE /_snapshot/,`,
+	`PUT /_snapshot/nope/UP`, `PUT /_snapshot/nope/s/_clone/UP {"indices":"*"}`,
+
 	`DELETE /_snapshot/r/_all`, `DELETE /_snapshot/r/_all,s1`, `DELETE /_snapshot/r/s1,nope`, `DELETE /_snapshot/r/nope*`, `DELETE /_snapshot/r/s1?timeout=1s`,
 	`DELETE /_snapshot/r/s1?master_timeout=x`, `DELETE /_snapshot/r/s4,s4`, `GET /_snapshot/r/_all?verbose=false`,
 	`POST /_snapshot/r/_cleanup?bogus=1`, `POST /_snapshot/r/_verify?bogus=1`, `POST /_snapshot/r/_cleanup?timeout=1s`,
