@@ -19,7 +19,7 @@ func (a *API) restoreSnapshot(r *Request) (*Response, error) {
 		return nil, err
 	}
 	req := snapshot.RestoreRequest{Repository: r.Param("repository"), Snapshot: r.Param("snapshot"), IncludeAliases: true}
-	o, err := r.object()
+	o, err := r.lenientObject()
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ func (a *API) cloneSnapshot(r *Request) (*Response, error) {
 		return nil, err
 	}
 	req := snapshot.CloneRequest{Repository: r.Param("repository"), Source: r.Param("snapshot"), Target: r.Param("target_snapshot")}
-	o, err := r.object()
+	o, err := r.lenientObject()
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (a *API) createSnapshot(r *Request) (*Response, error) {
 	}
 	req := snapshot.CreateRequest{Repository: r.Param("repository"), Snapshot: r.Param("snapshot"), IncludeGlobalState: true, Options: wildcard.StrictExpandOpen}
 	req.Options.ExpandHidden = true
-	o, err := r.object()
+	o, err := r.lenientObject()
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"slices"
@@ -211,22 +210,6 @@ func (a *API) cleanupRepository(r *Request) (*Response, error) {
 	}
 	warnAll(r, "the clean-up left blobs behind", append(report.Warnings, report.Kept...))
 	return OK(xcontent.Obj("results", xcontent.Obj("deleted_bytes", report.DeletedBytes, "deleted_blobs", report.Deleted)))
-}
-
-// body decodes the body as an ordered object; nil if there is none.
-func (r *Request) object() (*xcontent.Object, error) {
-	if len(bytes.TrimSpace(r.Body)) == 0 {
-		return nil, nil
-	}
-	v, err := xcontent.Decode(r.Body)
-	if err != nil {
-		return nil, apierr.Parsing("the request body is not JSON: %v", err)
-	}
-	o, ok := v.(*xcontent.Object)
-	if !ok {
-		return nil, apierr.Parsing("the request body is not a JSON object")
-	}
-	return o, nil
 }
 
 // names reads a list of names: an array, or text with commas.

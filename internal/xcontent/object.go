@@ -1,12 +1,5 @@
 package xcontent
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-)
-
 // Object is a JSON object that keeps the order of its keys.
 type Object struct{ Members []Member }
 
@@ -54,54 +47,3 @@ func (o *Object) Get(key string) (any, bool) {
 
 // Len returns the number of keys.
 func (o *Object) Len() int { return len(o.Members) }
-
-// Decode decodes JSON into Objects, []any, json.Number, string, bool and nil.
-func Decode(data []byte) (any, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	v, err := decodeValue(dec)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("more follows after the JSON value, at byte %d", dec.InputOffset())
-	}
-	return v, nil
-}
-
-func decodeValue(dec *json.Decoder) (any, error) {
-	tok, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	d, ok := tok.(json.Delim)
-	if !ok {
-		return tok, nil
-	}
-	if d == '[' {
-		list := []any{}
-		for dec.More() {
-			v, err := decodeValue(dec)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		_, err := dec.Token()
-		return list, err
-	}
-	o := &Object{}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		v, err := decodeValue(dec)
-		if err != nil {
-			return nil, err
-		}
-		o.Members = append(o.Members, Member{key.(string), v})
-	}
-	_, err = dec.Token()
-	return o, err
-}

@@ -50,6 +50,9 @@ var snapshotRequests = []string{
 
 	`GET /_snapshot/r/%20s1`, `GET /_snapshot/r/s1,%20`, `GET /_snapshot/r/s1,,s1`, `GET /_snapshot/r/s1,?verbose=false`, `GET /_snapshot/r/,?verbose=false`, `GET /_snapshot/%20`, `GET /_snapshot/,r`, `GET /_snapshot/r/%20/_status`,
 	`GET /_snapshot/r/s1/%20/_status`, `DELETE /_snapshot/r/%20s1`, `DELETE /_snapshot/r/,`, `DELETE /_snapshot/r/%20`, `DELETE /_snapshot/%20r`, `DELETE /_snapshot//s1`, `DELETE /_snapshot/,`,
+	`PUT /_snapshot/r {"type":"fs","type":"fs","settings":{"location":"OWN"}}`, `PUT /_snapshot/r/s5 {"indices":"logs-1","indices":"other"}`, `PUT /_snapshot/r/s5 {"metadata":{"a":1,"b":[{"é":1,"é":2}]}}`,
+	`POST s2 {"indices":"nope","indices":"other"}`, `PUT /_snapshot/r/s1/_clone/c1 {"indices":"*","indices":"other"}`, `PUT /_snapshot/r/s1/_clone/c1 []`, `PUT /_snapshot/r/s1/_clone/c1 null`,
+	`PUT /_snapshot/r/s6?wait_for_completion=true []`, `PUT /_snapshot/r/s7?wait_for_completion=true null`, `DELETE /_snapshot/r/s6,s7`,
 	`PUT /_snapshot/nope/UP`, `PUT /_snapshot/nope/s/_clone/UP {"indices":"*"}`,
 
 	`DELETE /_snapshot/r/_all`, `DELETE /_snapshot/r/_all,s1`, `DELETE /_snapshot/r/s1,nope`, `DELETE /_snapshot/r/nope*`, `DELETE /_snapshot/r/s1?timeout=1s`,
@@ -68,6 +71,15 @@ func TestRefusedBeforeDone(t *testing.T) {
 	for request, want := range map[string]int{"/_snapshot/r/_all": 404, "/_snapshot/_all": 404, "/_snapshot/r?bogus=1": 400, "/_snapshot/r?timeout=1": 400, "/_snapshot/r,x": 404, "/_snapshot/r/s1?bogus=1": 400} {
 		if code, out := s.call("DELETE", request, ""); code != want {
 			t.Errorf("DELETE %s: %d %v, want %d", request, code, out, want)
+		}
+	}
+	// A real node takes the first value, or reads nothing.
+	for _, body := range []string{`{"indices":"ix"} {"indices":"nope"}`, `{"indices":"ix"}}`, `"ix"`, `["ix"]`, `[{"indices":"ix"}]`, `1`, `{"indices":"ix","indices":"ix"}`} {
+		for _, request := range []string{"PUT /_snapshot/r/s2", "PUT /_snapshot/r/s1/_clone/s2", "POST /_snapshot/r/s1/_restore", "PUT /_snapshot/r2"} {
+			method, path, _ := strings.Cut(request, " ")
+			if code, out := s.call(method, path, body); code != 400 {
+				t.Errorf("%s with %s: %d %v", request, body, code, out)
+			}
 		}
 	}
 	if code, out := s.call("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"x","readonly":"yes"}}`); code != 500 {
