@@ -11,6 +11,7 @@ import (
 	_ "github.com/varve-search/varve/blob/oss"
 	_ "github.com/varve-search/varve/blob/s3"
 	"github.com/varve-search/varve/blob/storecheck"
+	"github.com/varve-search/varve/internal/repotool"
 )
 
 func repoCheckStore() *cobra.Command {
@@ -21,6 +22,7 @@ func repoCheckStore() *cobra.Command {
 		Long: `Try out whether a store can hold a repository: parallel writes, reads, ranges, lists,
 overwriting, creation of what is absent by several writers at once, uploads in parts,
 writes that break off, deletes, and the clocks. It WRITES into a folder tests-… below the location and removes it.
+The folder of fs:PATH must be there.
 
 Exit status: 0 fit, 1 something was found, 2 the check could not run.
 
@@ -29,6 +31,9 @@ Exit status: 0 fit, 1 something was found, 2 the check could not run.
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := repotool.FolderThere(args[0]); err != nil {
+				return fmt.Errorf("check the store at %s: %w; create it first if it is meant to be there", args[0], err)
+			}
 			c, err := blob.Open(cmd.Context(), args[0])
 			if err != nil {
 				return err

@@ -68,7 +68,8 @@ func TestErrors(t *testing.T) {
 	for args, want := range map[string]string{
 		"repo ls":                        "varve: accepts between 1 and 2 arg(s), received 0: varve repo ls LOCATION [SNAPSHOT] [flags]\n",
 		"repo ls --json fs:/none":        `{"error":"open the repository at fs:/none: there is no such folder"}` + "\n",
-		"repo verify --json fs:/none":    `{"error":"verify the repository at fs:/none: nothing is there"}` + "\n",
+		"repo verify --json fs:/none":    `{"error":"verify the repository at fs:/none: there is no such folder"}` + "\n",
+		"repo check-store fs:/none":      "varve: check the store at fs:/none: there is no such folder; create it first if it is meant to be there\n",
 		"repo extract fs:/none a b 1 to": "varve: open the repository at fs:/none: there is no such folder\n",
 	} {
 		root := rootCommand()
@@ -81,6 +82,25 @@ func TestErrors(t *testing.T) {
 		printError(&out, cmd, err)
 		if out.String() != want {
 			t.Errorf("%s: %q, want %q", args, out.String(), want)
+		}
+	}
+}
+
+// TestMissingFolder runs every command on a folder that is not there, as after a slip of the pen: each says so, and none makes it.
+func TestMissingFolder(t *testing.T) {
+	parent := t.TempDir()
+	for _, command := range []string{"ls @", "ls @ s", "show @ s", "verify @", "verify --deep @", "du @", "cat @ s i", "export @ s", "diff @ a b", "extract @ s i 0 OUT", "open @ s",
+		"prune @", "prune --apply @", "repair @", "repair --apply @", "cp @ fs:OUT", "check-store @"} {
+		root := rootCommand()
+		args := strings.NewReplacer("@", "fs:"+filepath.Join(parent, "mistyped"), "OUT", filepath.Join(parent, "out")).Replace("repo " + command)
+		root.SetArgs(strings.Fields(args))
+		root.SetOut(&bytes.Buffer{})
+		root.SetErr(&bytes.Buffer{})
+		if err := root.Execute(); err == nil || !strings.Contains(err.Error(), "mistyped: there is no such folder") {
+			t.Errorf("%s: %v", command, err)
+		}
+		if made, err := os.ReadDir(parent); err != nil || len(made) > 0 {
+			t.Fatalf("%s made %v, %v", command, made, err)
 		}
 	}
 }

@@ -68,24 +68,25 @@ func openWritable(ctx context.Context, location string) (*Repo, error) {
 	return openRoot(ctx, location, true)
 }
 
-// folderThere says early, and clearly, that the folder of a location is not there, or none.
-func folderThere(location string) error {
+// FolderThere says early, and clearly, that the folder of a location is not there, or none: what is read there would look empty, and what
+// is written would make a folder out of a slip of the pen.
+func FolderThere(location string) error {
 	path, ok := strings.CutPrefix(location, "fs:")
 	if !ok || path == "" {
 		return nil
 	}
 	switch st, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("open the repository at %s: there is no such folder", location)
+		return errors.New("there is no such folder")
 	case err == nil && !st.IsDir():
-		return fmt.Errorf("open the repository at %s: this is a file; a location is the folder in which index.latest lies", location)
+		return errors.New("this is a file; a location is the folder in which index.latest lies")
 	}
 	return nil
 }
 
 func openRoot(ctx context.Context, location string, write bool) (*Repo, error) {
-	if err := folderThere(location); err != nil {
-		return nil, err
+	if err := FolderThere(location); err != nil {
+		return nil, fmt.Errorf("open the repository at %s: %w", location, err)
 	}
 	r, unreadable, err := openAny(ctx, location, write)
 	if err != nil {

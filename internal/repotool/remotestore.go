@@ -40,7 +40,11 @@ func options(ctx context.Context) repository.Options {
 			return nil
 		}
 		return func(ctx context.Context, _ string, _ bool) (blob.Container, error) {
-			c, err := container(ctx, location, write)
+			err := FolderThere(location)
+			var c blob.Container
+			if err == nil {
+				c, err = container(ctx, location, write)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("open the remote store at %s: %w", location, err)
 			}

@@ -56,6 +56,9 @@ func shardOf(n int) *int {
 // Repair works out how a damaged repository can be made whole, prints it, and with apply does it. It tells whether anything
 // was wrong. Deep also reads every byte.
 func Repair(ctx context.Context, p *Printer, location string, deep, apply bool) (found bool, err error) {
+	if err := FolderThere(location); err != nil {
+		return false, fmt.Errorf("repair the repository at %s: %w", location, err)
+	}
 	c, err := container(ctx, location, apply)
 	if err != nil {
 		return false, err

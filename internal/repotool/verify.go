@@ -40,6 +40,9 @@ func Verify(ctx context.Context, p *Printer, location string, deep bool) (health
 	fail := func(err error) (bool, error) {
 		return false, fmt.Errorf("verify the repository at %s: %w", location, err)
 	}
+	if err := FolderThere(location); err != nil {
+		return fail(err)
+	}
 	c, err := container(ctx, location, false)
 	if err != nil {
 		return false, err
