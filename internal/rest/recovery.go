@@ -35,10 +35,11 @@ func between(from, to int64) time.Duration {
 	return time.Duration(max(to-from, 0))
 }
 
-// percentOf renders how much of a total is done.
-func percentOf(done, total int64, none string) string {
+// percentOf renders how much of a total is there. That is not a real node's percentage, which is of what is to be brought only: after
+// a restart in the midst of a restore it would begin anew, although the files that had arrived are used.
+func percentOf(done, total int64) string {
 	if total == 0 {
-		return none
+		return "0.0%"
 	}
 	return fmt.Sprintf("%.1f%%", 100*float64(done)/float64(total))
 }
@@ -119,8 +120,8 @@ func (a *API) recoveryObject(id int, rec *cluster.Recovery, remote, human, detai
 	s.num("target", target)
 	c := rec.Files.Counts()
 	size := newStat(human).bytes("total", c.TotalBytes).bytes("reused", c.ReusedBytes).bytes("recovered", c.MovedBytes).
-		num("percent", percentOf(c.MovedBytes, c.TotalBytes-c.ReusedBytes, allReused(c.TotalBytes)))
-	files := xcontent.Obj("total", c.TotalFiles, "reused", c.ReusedFiles, "recovered", c.MovedFiles, "percent", percentOf(c.MovedFiles, c.TotalFiles-c.ReusedFiles, allReused(c.TotalFiles)))
+		num("percent", percentOf(c.ReusedBytes+c.MovedBytes, c.TotalBytes))
+	files := xcontent.Obj("total", c.TotalFiles, "reused", c.ReusedFiles, "recovered", c.MovedFiles, "percent", percentOf(c.ReusedFiles+c.MovedFiles, c.TotalFiles))
 	if detailed {
 		files.Add("details", fileDetails(rec, human))
 	}
@@ -138,18 +139,10 @@ func (a *API) recoveryObject(id int, rec *cluster.Recovery, remote, human, detai
 func fileDetails(rec *cluster.Recovery, human bool) []any {
 	out := []any{}
 	for _, f := range rec.Files.Files() {
-		d := newStat(human).num("name", f.Name).bytes("length", f.Length).num("reused", f.Reused).bytes("recovered", f.Moved())
+		d := newStat(human).num("name", f.Name).bytes("length", f.Length).num("reused", f.Reused()).bytes("recovered", f.Moved())
 		out = append(out, d.o)
 	}
 	return out
-}
-
-// allReused is the share that is done where nothing had to be brought.
-func allReused(total int64) string {
-	if total == 0 {
-		return "0.0%"
-	}
-	return "100.0%"
 }
 
 // recoveryTable is the _cat API of recoveries.
@@ -177,8 +170,8 @@ func (a *API) recoveryTable(r *Request) (*Table, error) {
 				"index": ix.Name, "shard": id, "start_time": isoMillis(rec.Started.UnixMilli()), "start_time_millis": rec.Started.UnixMilli(),
 				"time": settingsTime(between(rec.Started.UnixNano(), stopped)), "type": lower(string(rec.Source.Type)), "stage": lower(rec.Stage().String()),
 				"source_host": "n/a", "source_node": "n/a", "repository": orNA(rec.Source.Repository), "snapshot": orNA(rec.Source.Snapshot),
-				"files": c.TotalFiles - c.ReusedFiles, "files_recovered": c.MovedFiles, "files_percent": percentOf(c.MovedFiles, c.TotalFiles-c.ReusedFiles, allReused(c.TotalFiles)), "files_total": c.TotalFiles,
-				"bytes": c.TotalBytes - c.ReusedBytes, "bytes_recovered": c.MovedBytes, "bytes_percent": percentOf(c.MovedBytes, c.TotalBytes-c.ReusedBytes, allReused(c.TotalBytes)), "bytes_total": c.TotalBytes,
+				"files": c.TotalFiles - c.ReusedFiles, "files_recovered": c.MovedFiles, "files_percent": percentOf(c.ReusedFiles+c.MovedFiles, c.TotalFiles), "files_total": c.TotalFiles,
+				"bytes": c.TotalBytes - c.ReusedBytes, "bytes_recovered": c.MovedBytes, "bytes_percent": percentOf(c.ReusedBytes+c.MovedBytes, c.TotalBytes), "bytes_total": c.TotalBytes,
 				"translog_ops": ops, "translog_ops_recovered": ops, "translog_ops_percent": "100.0%",
 			}
 			if stop := nanosTime(stopped); !stop.IsZero() {

@@ -185,6 +185,9 @@ func (s *Service) restoreShard(ctx context.Context, job cluster.RestoreJob) erro
 	}
 	job.Recovery.Files.Reset()
 	dl := &transfer.Download{Shard: rs, Files: snap.Files, Dir: d, Parallel: 4, Limits: lim.downloads(), Progress: &job.Recovery.Files}
+	if err := dl.Look(ctx); err != nil { // what is there counts, also while the shard waits for its turn
+		return err
+	}
 	retried := func(off int64, err error) {
 		s.log.Info("a download broke off and goes on", "index", job.Routing.Index, "shard", job.Routing.Shard, "at", off, "error", err)
 	}

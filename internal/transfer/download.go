@@ -32,6 +32,7 @@ type Download struct {
 	// that were there before. It is called from many goroutines.
 	Landed func(name string)
 
+	looked       []*FileProgress // of Files
 	prepared     bool
 	commit, jobs []job
 }
@@ -48,25 +49,58 @@ var DefaultRetry = repository.Resume{Attempts: 10, Pause: 250 * time.Millisecond
 // CommitFile tells whether a file is a commit, segments_N: it is brought last, being what makes the others an index.
 func CommitFile(name string) bool { return strings.HasPrefix(name, "segments_") }
 
+// Look counts the files, and as reused those that are in the directory as far as their length and their footer tell. Prepare does
+// so itself if it was not called.
+func (d *Download) Look(ctx context.Context) error {
+	if d.looked != nil {
+		return nil
+	}
+	for _, f := range d.Files {
+		if err := store.CheckName(f.PhysicalName); err != nil {
+			return fmt.Errorf("download of %s: %w", d.Shard, err)
+		}
+	}
+	looked := make([]*FileProgress, len(d.Files))
+	for i, f := range d.Files { // all of them first: what is known of the whole does not grow
+		looked[i] = d.Progress.Add(f.PhysicalName, f.Length, false)
+	}
+	d.looked = looked
+	for i, f := range d.Files {
+		if CommitFile(f.PhysicalName) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		there, err := have(d.Dir, f, false)
+		if err != nil {
+			return err
+		}
+		d.Progress.reuse(looked[i], there)
+	}
+	return nil
+}
+
 // Prepare finds out what the directory has already, reading it. Run does so itself if it was not called.
 func (d *Download) Prepare(ctx context.Context) error {
 	if d.prepared {
 		return nil
 	}
-	reused := make([]bool, len(d.Files))
+	if err := d.Look(ctx); err != nil {
+		return err
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(d.Parallel, 1))
 	for i, f := range d.Files {
-		if err := store.CheckName(f.PhysicalName); err != nil {
-			return fmt.Errorf("download of %s: %w", d.Shard, err)
-		}
-		if CommitFile(f.PhysicalName) {
+		if !d.looked[i].Reused() {
 			continue
 		}
-		g.Go(func() (err error) {
-			if err = gctx.Err(); err == nil {
-				reused[i], err = have(d.Dir, f)
+		g.Go(func() error {
+			if err := gctx.Err(); err != nil {
+				return err
 			}
+			whole, err := have(d.Dir, f, true)
+			d.Progress.reuse(d.looked[i], whole)
 			return err
 		})
 	}
@@ -76,12 +110,12 @@ func (d *Download) Prepare(ctx context.Context) error {
 	var missing []repository.FileInfo
 	progress := map[string]*FileProgress{}
 	for i, f := range d.Files {
-		p := d.Progress.Add(f.PhysicalName, f.Length, reused[i])
+		p := d.looked[i]
 		progress[f.PhysicalName] = p
 		switch {
 		case CommitFile(f.PhysicalName):
 			d.commit = append(d.commit, job{f, p})
-		case !reused[i]:
+		case !p.Reused():
 			missing = append(missing, f)
 		case d.Landed != nil:
 			d.Landed(f.PhysicalName)
@@ -128,8 +162,8 @@ func (d *Download) Run(ctx context.Context) error {
 	return d.Dir.SyncMetadata()
 }
 
-// have tells whether a directory holds the file already, its bytes whole.
-func have(dir store.Directory, f repository.FileInfo) (bool, error) {
+// have tells whether a directory holds the file already: as its length and its footer tell, or with whole as all of its bytes do.
+func have(dir store.Directory, f repository.FileInfo, whole bool) (bool, error) {
 	n, err := dir.Length(f.PhysicalName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -146,7 +180,7 @@ func have(dir store.Directory, f repository.FileInfo) (bool, error) {
 	if err != nil || strconv.FormatUint(uint64(sum), 36) != f.Checksum {
 		return false, nil
 	}
-	return codec.VerifyChecksum(in) == nil, nil
+	return !whole || codec.VerifyChecksum(in) == nil, nil
 }
 
 // copyBuffer is what a file's bytes pass through. With more, what was read is no longer near the processor when it is written.

@@ -27,9 +27,12 @@ type Progress struct {
 type FileProgress struct {
 	Name   string
 	Length int64
-	Reused bool
+	reused atomic.Bool
 	moved  atomic.Int64
 }
+
+// Reused says whether the other side had the file before.
+func (f *FileProgress) Reused() bool { return f.reused.Load() }
 
 // Moved is how many bytes of the file were brought so far.
 func (f *FileProgress) Moved() int64 { return f.moved.Load() }
@@ -38,15 +41,25 @@ func (f *FileProgress) Moved() int64 { return f.moved.Load() }
 func (p *Progress) Add(name string, length int64, reused bool) *FileProgress {
 	p.TotalFiles.Add(1)
 	p.TotalBytes.Add(length)
-	if reused {
-		p.ReusedFiles.Add(1)
-		p.ReusedBytes.Add(length)
-	}
-	f := &FileProgress{Name: name, Length: length, Reused: reused}
+	f := &FileProgress{Name: name, Length: length}
+	p.reuse(f, reused)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.files = append(p.files, f)
 	return f
+}
+
+// reuse notes that the other side has a file, or that it turned out not to have it.
+func (p *Progress) reuse(f *FileProgress, reused bool) {
+	if f.reused.Swap(reused) == reused {
+		return
+	}
+	files, bytes := int64(1), f.Length
+	if !reused {
+		files, bytes = -files, -bytes
+	}
+	p.ReusedFiles.Add(files)
+	p.ReusedBytes.Add(bytes)
 }
 
 // Files returns the files by name.

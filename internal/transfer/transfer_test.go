@@ -162,7 +162,7 @@ func TestThereAndBack(t *testing.T) {
 			t.Errorf("%v landed, %+v", landed, c)
 		}
 		for _, f := range d.Progress.Files() {
-			if f.Moved() != f.Length || f.Reused {
+			if f.Moved() != f.Length || f.Reused() {
 				t.Errorf("%s: %d of %d bytes", f.Name, f.Moved(), f.Length)
 			}
 		}
@@ -185,6 +185,13 @@ func TestReuse(t *testing.T) {
 	dst.Put("other", []byte("is left alone"))
 	p := &Progress{}
 	d := &Download{Shard: open(t, under, 0), Files: list, Dir: dst, Parallel: 2, Progress: p}
+	if err := d.Look(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	// Before anything is read all that looks whole counts, the file with the wrong byte too.
+	if c := p.Counts(); c.TotalFiles != int64(len(names)) || c.ReusedFiles != int64(len(names)-2) || c.ReusedBytes == 0 {
+		t.Errorf("at first sight: %+v", c)
+	}
 	if err := d.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,10 @@ package restore
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -191,8 +193,11 @@ func TestKilledWhileRestoring(t *testing.T) {
 	var b strings.Builder
 	for i := range 1200 {
 		fmt.Fprintf(&b, `{"index":{"_id":"d%d"}}`+"\n"+`{"n":%d,"a":%q,"b":%q}`+"\n", i, i, noise(i), noise(i+1000000))
+		if i < 60 && i%10 == 9 || i == 1199 { // small segments, and a large one
+			do("POST", "/ix/_bulk?refresh=true", b.String())
+			b.Reset()
+		}
 	}
-	do("POST", "/ix/_bulk?refresh=true", b.String())
 	do("PUT", "/_snapshot/r/s?wait_for_completion=true", `{"indices":"ix"}`)
 	do("DELETE", "/ix", "")
 	do("POST", "/_snapshot/r/s/_restore", "{}")
@@ -201,9 +206,27 @@ func TestKilledWhileRestoring(t *testing.T) {
 		if health := do("GET", "/_cluster/health/ix", ""); !strings.Contains(health, `"yellow"`) {
 			t.Fatalf("too late for a kill: %s", health)
 		}
+		before, _, whole, total := arrived(do("GET", "/ix/_recovery?detailed=true", ""))
 		s.Kill()
 		s = servertest.Start(t, data, repo)
+		percent, reused := 0.0, int64(0)
+		for percent == 0 {
+			percent, reused, _, _ = arrived(do("GET", "/ix/_recovery?detailed=true", ""))
+		}
+		t.Logf("%.1f%% before the kill, %d bytes in whole files; then %.1f%%, %d bytes reused", before, whole, percent, reused)
+		if reused < whole || percent+0.1 < 100*float64(whole)/float64(total) {
+			t.Errorf("after the restart %d bytes are reused (%.1f%%), of %d that were whole before", reused, percent, whole)
+		}
+		for range 20 {
+			if now, _, _, _ := arrived(do("GET", "/ix/_recovery?detailed=true", "")); now < percent {
+				t.Errorf("%.1f%% became %.1f%%", percent, now)
+			} else {
+				percent = now
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
 	}
+	do("PUT", "/_snapshot/r", fmt.Sprintf(`{"type":"fs","settings":{"location":%q,"max_restore_bytes_per_sec":"0"}}`, repo))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for !strings.Contains(do("GET", "/_cluster/health/ix", ""), `"green"`) {
@@ -219,6 +242,40 @@ func TestKilledWhileRestoring(t *testing.T) {
 		t.Errorf("what had arrived was fetched again: %s", out)
 	}
 	do("DELETE", "/_snapshot/r/s", "")
+}
+
+// arrived returns how much of a shard is there, what of it is reused, and the bytes of the files of which all is there.
+func arrived(recovery string) (percent float64, reused, whole, total int64) {
+	var out map[string]struct {
+		Shards []struct {
+			Index struct {
+				Size struct {
+					Total   int64 `json:"total_in_bytes"`
+					Reused  int64 `json:"reused_in_bytes"`
+					Percent string
+				}
+				Files struct {
+					Details []struct {
+						Name      string
+						Length    int64 `json:"length_in_bytes"`
+						Recovered int64 `json:"recovered_in_bytes"`
+						Reused    bool
+					}
+				}
+			}
+		}
+	}
+	if json.Unmarshal([]byte(recovery), &out) != nil || len(out["ix"].Shards) != 1 {
+		return 0, 0, 0, 0
+	}
+	x := out["ix"].Shards[0].Index
+	for _, f := range x.Files.Details {
+		if (f.Reused || f.Recovered == f.Length) && !strings.HasPrefix(f.Name, "segments_") {
+			whole += f.Length
+		}
+	}
+	percent, _ = strconv.ParseFloat(strings.TrimSuffix(x.Size.Percent, "%"), 64) // 0 where it is none
+	return percent, x.Size.Reused, whole, x.Size.Total
 }
 
 // TestTriedAgain restores from a store that refuses a shard's list of files twice: the restore ends well, and only then.
