@@ -18,7 +18,7 @@ type globalHit struct {
 }
 
 // mergeHits returns size of the hits of all shards after the first from, best first; ties by shard, then by place in it.
-func mergeHits(results []shardHits, from, size int) []globalHit {
+func mergeHits(results []shardHits, from, size int) ([]globalHit, error) {
 	var found []int // shards with hits
 	n := 0
 	for i, r := range results {
@@ -34,7 +34,7 @@ func mergeHits(results []shardHits, from, size int) []globalHit {
 		for j, h := range results[found[0]].top.Hits[from:to] {
 			out = append(out, globalHit{h, found[0], from + j})
 		}
-		return out
+		return out, nil
 	}
 	all := make([]globalHit, 0, n)
 	for _, i := range found {
@@ -43,11 +43,16 @@ func mergeHits(results []shardHits, from, size int) []globalHit {
 		}
 	}
 	if n == 0 {
-		return nil
+		return nil, nil
 	}
 	sort := results[found[0]].sort
+	var clash error
 	slices.SortFunc(all, func(a, b globalHit) int {
-		if c := compareHits(sort, &a.Hit, &b.Hit); c != 0 {
+		c, err := compareHits(sort, &a.Hit, &b.Hit)
+		if err != nil {
+			clash = err
+		}
+		if c != 0 {
 			return c
 		}
 		if c := cmp.Compare(a.shard, b.shard); c != 0 {
@@ -55,12 +60,15 @@ func mergeHits(results []shardHits, from, size int) []globalHit {
 		}
 		return cmp.Compare(a.pos, b.pos)
 	})
-	return all[from:to]
+	if clash != nil {
+		return nil, clash
+	}
+	return all[from:to], nil
 }
 
-func compareHits(sort *query.Sort, a, b *search.Hit) int {
+func compareHits(sort *query.Sort, a, b *search.Hit) (int, error) {
 	if sort == nil {
-		return cmp.Compare(b.Score, a.Score)
+		return cmp.Compare(b.Score, a.Score), nil
 	}
 	return sort.Compare(a.Sort, b.Sort)
 }
@@ -106,7 +114,10 @@ func (s *Service) reduce(ctx context.Context, req *SearchRequest, p *searchPlan,
 	if p.countOnly {
 		return nil
 	}
-	hits := mergeHits(results, p.src.from(), p.src.size())
+	hits, err := mergeHits(results, p.src.from(), p.src.size())
+	if err != nil {
+		return &PhaseError{Phase: "fetch", Cause: err}
+	}
 	if lasts != nil {
 		for i := range hits {
 			h := hits[i].Hit

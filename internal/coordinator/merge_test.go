@@ -34,8 +34,8 @@ func TestMergeHits(t *testing.T) {
 		slices.SortStableFunc(all, func(a, b globalHit) int { return cmp.Compare(b.Score, a.Score) }) // by shard and place already
 		from, size := r.IntN(8), r.IntN(8)
 		want := all[min(from, len(all)):min(from+size, len(all))]
-		got := mergeHits(results, from, size)
-		if !slices.EqualFunc(got, want, func(a, b globalHit) bool {
+		got, err := mergeHits(results, from, size)
+		if err != nil || !slices.EqualFunc(got, want, func(a, b globalHit) bool {
 			return a.shard == b.shard && a.pos == b.pos && a.Doc == b.Doc && a.Score == b.Score
 		}) {
 			t.Fatalf("%d from %d of %v are %v, not %v", size, from, all, got, want)

@@ -50,10 +50,14 @@ type ShardFailure struct {
 type PhaseError struct {
 	Phase, Reason string
 	Failures      []ShardFailure
+	Cause         error // of a failure that is no shard's; nil: none
 }
 
 func (e *PhaseError) Error() string {
 	s := e.Reason
+	if e.Cause != nil {
+		s += e.Cause.Error()
+	}
 	if len(e.Failures) > 0 {
 		s += ": " + e.Failures[0].Err.Error()
 	}
@@ -316,9 +320,23 @@ func wholeRequest(err error) bool {
 	return false
 }
 
+// refusesPartial says whether a search must answer for all shards, and for all their documents, or fail.
+func (s *Service) refusesPartial(req *SearchRequest) bool {
+	if req.RefusePartial != nil {
+		return *req.RefusePartial
+	}
+	allowed, err := s.clusterSettings().Bool("search.default_allow_partial_results", true)
+	return err == nil && !allowed
+}
+
 // failures counts the shards that failed, and fails where none is left or none may fail.
 func (s *Service) failures(req *SearchRequest, shards []*searchShard, results []shardHits, res *SearchResult) error {
-	for i, r := range results {
+	refuse := s.refusesPartial(req)
+	for i := range results {
+		r := &results[i]
+		if refuse && r.timedOut {
+			r.failed, r.err = true, apierr.New(http.StatusInternalServerError, "query_phase_execution_exception", "Time exceeded")
+		}
 		if !r.failed {
 			res.Shards.Successful++
 			continue
@@ -333,16 +351,8 @@ func (s *Service) failures(req *SearchRequest, shards []*searchShard, results []
 	if res.Shards.Successful == 0 {
 		return &PhaseError{Phase: "query", Reason: "all shards failed", Failures: res.Shards.Failures}
 	}
-	if res.Shards.Successful < res.Shards.Total {
-		refuse := false
-		if req.RefusePartial != nil {
-			refuse = *req.RefusePartial
-		} else if allowed, err := s.clusterSettings().Bool("search.default_allow_partial_results", true); err == nil {
-			refuse = !allowed
-		}
-		if refuse {
-			return &PhaseError{Phase: "query", Reason: "Partial shards failure", Failures: res.Shards.Failures}
-		}
+	if refuse && res.Shards.Successful < res.Shards.Total {
+		return &PhaseError{Phase: "query", Reason: "Partial shards failure", Failures: res.Shards.Failures}
 	}
 	return nil
 }

@@ -167,7 +167,7 @@ func aliasFilter(c *query.Context, filters []any) (search.Query, error) {
 // searcher returns what runs queries over a shard.
 func (s *Service) searcher(p *searchPlan, sh *searchShard, c *query.Context) *search.Searcher {
 	o := search.Options{Similarity: c.Similarity, Stats: p.stats, Workers: p.workers, MaxClauses: c.MaxClauses, Cache: s.filters}
-	if p.src.TerminateAfter > 0 {
+	if p.src.TerminateAfter > 0 { // in the order of documents:
 		o.Workers = 1 // which documents come first must not depend on chance
 	}
 	return search.NewSearcher(liveLeaves(sh.view.Leaves()), o)
@@ -221,34 +221,38 @@ func (s *Service) search(ctx context.Context, p *searchPlan, b *boundIndex, sr *
 	if src.Collapse != "" {
 		return nil, apierr.NotImplemented("[collapse] of a search is not built in this server")
 	}
-	limits := &limits{max: int64(src.TerminateAfter), deadline: p.deadline}
-	if plan != nil && b.post != nil {
-		// hits are filtered, aggregations are not: two searches
-		aggs, err := search.Run[*gathered](ctx, sr, q, &gatherer{plan: plan, minScore: src.MinScore, limits: limits})
+	lim := newLimits(int64(src.TerminateAfter), p.deadline)
+	along := plan // gathered along with the hits
+	if b.post != nil {
+		q = &search.Boolean{Clauses: []search.Clause{{Query: q, Occur: search.Must}, {Query: b.post, Occur: search.Filter}}}
+		along = nil
+	}
+	wrapped := along != nil || lim.any() || src.MinScore != nil && *src.MinScore <= 0
+	top := p.top(b, sr, last, wrapped)
+	if wrapped {
+		g, err := search.Run[*gathered](ctx, sr, q, &gatherer{plan: along, top: top, minScore: src.MinScore, limits: lim})
 		if err != nil {
 			return nil, err
 		}
-		out.aggs, plan = aggs.aggs, nil
-	}
-	if b.post != nil {
-		q = &search.Boolean{Clauses: []search.Clause{{Query: q, Occur: search.Must}, {Query: b.post, Occur: search.Filter}}}
-	}
-	wrapped := plan != nil || limits.any() || src.MinScore != nil && *src.MinScore <= 0
-	top := p.top(b, sr, last, wrapped)
-	if !wrapped {
+		out.top, out.aggs = g.top, g.aggs
+		out.timedOut, out.terminated = lim.timedOut.Load(), lim.terminated.Load()
+	} else {
 		var err error
-		out.top, err = search.Run(ctx, sr, q, top)
-		return out, err
+		if out.top, err = search.Run(ctx, sr, q, top); err != nil {
+			return nil, err
+		}
 	}
-	g, err := search.Run[*gathered](ctx, sr, q, &gatherer{plan: plan, top: top, minScore: src.MinScore, limits: limits})
+	if plan == nil || along != nil {
+		return out, nil
+	}
+	// Hits are filtered, aggregations are not: two searches. What ended the one of the hits ends the other at the same document.
+	rest := newLimits(0, p.deadline)
+	rest.until = lim.ended.Load()
+	g, err := search.Run[*gathered](ctx, sr, b.query, &gatherer{plan: plan, minScore: src.MinScore, limits: rest})
 	if err != nil {
 		return nil, err
 	}
-	out.top = g.top
-	if plan != nil {
-		out.aggs = g.aggs
-	}
-	out.timedOut, out.terminated = limits.timedOut.Load(), limits.terminated.Load()
+	out.aggs, out.timedOut = g.aggs, out.timedOut || rest.timedOut.Load()
 	return out, nil
 }
 
@@ -283,18 +287,30 @@ func (p *searchPlan) top(b *boundIndex, sr *search.Searcher, last *search.Hit, a
 // limits end a search early, over all slices of a shard.
 type limits struct {
 	max        int64 // documents of the shard; 0: all
+	until      int32 // the first document, in the whole shard, that is not visited
 	deadline   time.Time
 	seen       atomic.Int64
+	ended      atomic.Int32 // the document at which max ended the search
 	timedOut   atomic.Bool
 	terminated atomic.Bool
 }
 
-func (l *limits) any() bool { return l.max > 0 || !l.deadline.IsZero() }
+func newLimits(maximum int64, deadline time.Time) *limits {
+	l := &limits{max: maximum, until: math.MaxInt32, deadline: deadline}
+	l.ended.Store(math.MaxInt32)
+	return l
+}
 
-// next counts a document; it tells whether the search must end before it.
-func (l *limits) next() bool {
+func (l *limits) any() bool { return l.max > 0 || l.until < math.MaxInt32 || !l.deadline.IsZero() }
+
+// next counts a document, which is given by its number in the whole shard; it tells whether the search must end before it.
+func (l *limits) next(doc int32) bool {
+	if doc >= l.until {
+		return true
+	}
 	n := l.seen.Add(1)
 	if l.max > 0 && n > l.max {
+		l.ended.CompareAndSwap(math.MaxInt32, doc)
 		l.terminated.Store(true)
 		return true
 	}
@@ -378,6 +394,7 @@ type gatherCollector struct {
 	top   search.Collector
 	aggs  *aggregation.Collector
 	floor float32
+	base  int32
 	leaf  search.LeafCollector // of top; nil where it wants no documents
 	batch search.BatchCollector
 	sc    search.Scorable
@@ -394,7 +411,7 @@ func (c *gatherCollector) Leaf(leaf *lucene.LeafContext, w search.Weight) (searc
 	if c.g.limits.timedOut.Load() || c.g.limits.terminated.Load() {
 		return nil, nil
 	}
-	c.leaf, c.batch = nil, nil
+	c.leaf, c.batch, c.base = nil, nil, leaf.DocBase
 	if c.top != nil {
 		if c.g.limits.any() {
 			w = uncounted{w}
@@ -459,7 +476,7 @@ func (c *gatherCollector) Collect(doc int32) error {
 			return nil
 		}
 	}
-	if c.g.limits.any() && c.g.limits.next() {
+	if c.g.limits.any() && c.g.limits.next(c.base+doc) {
 		return search.ErrTerminated
 	}
 	if c.aggs != nil {

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -270,54 +270,63 @@ func (s *Sort) Render(values []any) []any {
 	return out
 }
 
-// Compare orders the values of two hits, perhaps of different indices: negative if a comes first. Ties are the caller's.
-func (s *Sort) Compare(a, b []any) int {
+// Compare orders the values of two hits, perhaps of different indices: negative if a comes first. Ties are the caller's. Texts of one
+// index and numbers of another have no order: that is an error, as in a real node.
+func (s *Sort) Compare(a, b []any) (int, error) {
 	for i, k := range s.keys {
-		if c := compareValues(k, a[i], b[i]); c != 0 {
-			return c
+		c, ok := compareValues(k, a[i], b[i])
+		if !ok {
+			return 0, apierr.New(http.StatusInternalServerError, "class_cast_exception",
+				"cannot sort by criterion [%d]: it has texts in one of the indices and numbers in another; sort by a field that has the same type in all of them", i+1)
+		}
+		if c != 0 {
+			return c, nil
 		}
 	}
-	return 0
+	return 0, nil
 }
 
-func compareValues(k sortKey, a, b any) int {
+// compareValues orders two values of a criterion; false where they have no order.
+func compareValues(k sortKey, a, b any) (int, bool) {
 	switch {
 	case a == nil && b == nil:
-		return 0
+		return 0, true
 	case a == nil || b == nil:
 		first := -1
 		if (k.field.Missing == search.MissingFirst) != (a == nil) {
 			first = 1
 		}
-		return first
+		return first, true
 	}
 	c := 0
+	x, aText := a.([]byte)
+	y, bText := b.([]byte)
+	switch {
+	case aText != bText:
+		return 0, false
+	case aText:
+		c = bytes.Compare(x, y)
+	default:
+		c = compareNumbers(a, b)
+	}
+	if k.desc {
+		return -c, true
+	}
+	return c, true
+}
+
+func compareNumbers(a, b any) int {
 	switch x := a.(type) {
-	case []byte:
-		if y, ok := b.([]byte); ok {
-			c = bytes.Compare(x, y)
-		} else {
-			c = strings.Compare(string(x), fmt.Sprint(b))
-		}
 	case int64:
 		if y, ok := b.(int64); ok {
-			c = cmp.Compare(x, y)
-		} else {
-			c = cmp.Compare(asFloat(a), asFloat(b))
+			return cmp.Compare(x, y)
 		}
 	case uint64:
 		if y, ok := b.(uint64); ok {
-			c = cmp.Compare(x, y)
-		} else {
-			c = cmp.Compare(asFloat(a), asFloat(b))
+			return cmp.Compare(x, y)
 		}
-	default:
-		c = cmp.Compare(asFloat(a), asFloat(b))
 	}
-	if k.desc {
-		return -c
-	}
-	return c
+	return cmp.Compare(asFloat(a), asFloat(b))
 }
 
 func asFloat(v any) float64 {

@@ -419,6 +419,10 @@ func searchError(err error) error {
 	status := http.StatusServiceUnavailable
 	out := apierr.New(status, "search_phase_execution_exception", "%s", phase.Reason).
 		With("phase", phase.Phase).With("grouped", true).With("failed_shards", failureList(phase.Failures))
+	if phase.Cause != nil {
+		out.Cause = translate(phase.Cause)
+		out.Status = apierr.StatusOf(out.Cause)
+	}
 	for i, f := range phase.Failures {
 		e := translate(f.Err)
 		if s := apierr.StatusOf(e); i == 0 || s >= http.StatusInternalServerError {
