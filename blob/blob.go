@@ -19,6 +19,8 @@ type PutOptions struct {
 	// IfAbsent refuses to replace a blob: the error is then of kind AlreadyExists. It is atomic
 	// where the container has the capability AtomicIfAbsent.
 	IfAbsent bool
+	// Batch, if set, leaves it to [Batch.Flush] that the blob outlives a crash.
+	Batch *Batch
 }
 
 // DeleteStats counts what DeleteTree removed.
@@ -54,7 +56,7 @@ func (c Capabilities) Has(want Capabilities) bool { return c&want == want }
 // A sub-container need not be created: it is there when it holds a blob.
 type Container interface {
 	// Put writes a blob of exactly size bytes. Whoever reads it sees the old blob, none, or the whole
-	// new one, even after a crash; when Put has returned nil the blob outlives a crash. A reader
+	// new one, even after a crash; when Put has returned nil the blob outlives a crash (with a [Batch], only once that is flushed). A reader
 	// that gives another number of bytes makes Put fail and leaves no new blob. After an error the
 	// blob may be there all the same (an answer can be lost on its way).
 	Put(ctx context.Context, name string, r io.Reader, size int64, opts PutOptions) error

@@ -80,12 +80,13 @@ func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOption
 	}
 	next := *base
 	next.Indices = slices.Clone(base.Indices)
-	unique := false
+	unique, batch := false, blob.NewBatch(len(report.rewrites))
+	defer batch.Close()
 	for _, w := range report.rewrites {
 		gen := ""
 		if len(w.index.Snapshots) > 0 {
 			var err error
-			if gen, err = w.shard.writeIndex(ctx, w.index); err != nil {
+			if gen, err = w.shard.writeIndex(ctx, w.index, batch); err != nil {
 				return nil, fmt.Errorf("clean up: %w", err)
 			}
 			unique = true
@@ -93,6 +94,10 @@ func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOption
 		at := slices.IndexFunc(next.Indices, func(i IndexEntry) bool { return i.ID == w.shard.Index.ID })
 		next.Indices[at].Generations = slices.Clone(next.Indices[at].Generations)
 		next.Indices[at].Generations[w.shard.ID] = gen
+	}
+	if err := batch.Flush(ctx); err != nil {
+		r.abandoned()
+		return nil, fmt.Errorf("clean up: %w", err)
 	}
 	done, warnings, err := r.swing(ctx, base.Generation, &next, unique)
 	if err != nil {

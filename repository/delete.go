@@ -52,13 +52,19 @@ func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []Snap
 	if err := r.shallowLocks(ctx, base, ids, d); err != nil {
 		return nil, err
 	}
-	gens, wrote, err := r.deleteFromShards(ctx, base, gone, d, res)
+	work, gens := partings(base, gone)
+	batch := blob.NewBatch(len(work))
+	defer batch.Close()
+	wrote, err := r.deleteFromShards(ctx, work, batch, d, res)
 	if err != nil {
 		return nil, r.undoOnFull(ctx, base, gens, err)
 	}
 	next := base.withoutSnapshots(gone, gens)
 	if err := r.doomMetadata(ctx, base, next, gone, d); err != nil {
 		return nil, err
+	}
+	if err := batch.Flush(ctx); err != nil {
+		return nil, r.undoOnFull(ctx, base, gens, err)
 	}
 	done, warnings, err := r.swing(ctx, base.Generation, next, wrote)
 	if err != nil {
@@ -104,10 +110,9 @@ func (r *Repository) notePlain(info *SnapshotInfo) {
 // maxRemembered is of how many snapshots, or of how many indices' metadata, something is remembered.
 const maxRemembered = 1 << 16
 
-// deleteFromShards writes new indices of all shards that lose a snapshot and keep another, and notes
-// what they no longer need. It returns the new generations of the indices concerned, and whether any
-// was written.
-func (r *Repository) deleteFromShards(ctx context.Context, base *Data, gone map[string]bool, d *doomed, res *Result) (map[string][]string, bool, error) {
+// partings lists the shards that lose a snapshot and keep another, and the generations that the shards of their indices have, for
+// deleteFromShards to change.
+func partings(base *Data, gone map[string]bool) ([]shardParting, map[string][]string) {
 	gens := map[string][]string{}
 	var work []shardParting
 	known := base.byUUIDs()
@@ -122,10 +127,16 @@ func (r *Repository) deleteFromShards(ctx context.Context, base *Data, gone map[
 			work = append(work, shardParting{i, shard, p, updated})
 		}
 	}
+	return work, gens
+}
+
+// deleteFromShards writes new indices of shards, and notes what they no longer need. It updates the generations in work, and returns
+// whether any was written.
+func (r *Repository) deleteFromShards(ctx context.Context, work []shardParting, batch *blob.Batch, d *doomed, res *Result) (bool, error) {
 	var mu sync.Mutex
 	wrote := false
 	one := func(ctx context.Context, w shardParting) error {
-		gen, err := r.deleteFromShard(ctx, w.index, w.shard, w.parting, d)
+		gen, err := r.deleteFromShard(ctx, w.index, w.shard, w.parting, batch, d)
 		mu.Lock()
 		defer mu.Unlock()
 		var damaged *CorruptError
@@ -154,7 +165,8 @@ func (r *Repository) deleteFromShards(ctx context.Context, base *Data, gone map[
 			return nil
 		})
 	}
-	return gens, wrote, g.Wait()
+	err := g.Wait()
+	return wrote, err
 }
 
 // shardParting is a shard that loses snapshots and keeps others.
@@ -195,7 +207,7 @@ func (p *parting) listed(old *ShardIndex) bool {
 }
 
 // deleteFromShard returns the shard's generation after the deletion.
-func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard int, p *parting, d *doomed) (string, error) {
+func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard int, p *parting, batch *blob.Batch, d *doomed) (string, error) {
 	s, err := r.Shard(ctx, i.IndexID, shard)
 	if err != nil {
 		return "", err
@@ -221,7 +233,7 @@ func (r *Repository) deleteFromShard(ctx context.Context, i IndexEntry, shard in
 	case len(x.Snapshots) == 0:
 		gen = ""
 	case len(x.Snapshots) != len(old.Snapshots):
-		if gen, err = s.writeIndex(ctx, x); err != nil {
+		if gen, err = s.writeIndex(ctx, x, batch); err != nil {
 			return "", err
 		}
 	case read != nil:

@@ -178,16 +178,20 @@ func (d *Data) usedBy(identifier, indexID string) bool {
 	return !used
 }
 
-// writeSnapshotMetadata writes meta-, index metadata that is new, and snap-; it fills next.Identifiers.
+// writeSnapshotMetadata writes meta-, index metadata that is new, and snap-, which says that the others are there; it fills
+// next.Identifiers.
 func (r *Repository) writeSnapshotMetadata(ctx context.Context, base *Data, n *NewSnapshot, next *Data) error {
 	global := n.Global
 	if global == nil {
 		global = EmptyGlobalMetadata()
 	}
+	batch := blob.NewBatch(1 + len(n.Indices))
+	defer batch.Close()
+	together := blob.PutOptions{Batch: batch}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.opts.Parallel)
 	g.Go(func() error {
-		return r.writeFrame(gctx, r.root, metaName(n.Info.UUID), codecMetadata, smile.NewObject(member{Name: globalKey, Value: global}))
+		return r.putFrame(gctx, r.root, metaName(n.Info.UUID), codecMetadata, smile.NewObject(member{Name: globalKey, Value: global}), together)
 	})
 	for _, x := range n.Indices {
 		g.Go(func() error { return r.PrepareIndex(gctx, base, x.Index, len(x.Generations)) })
@@ -202,10 +206,13 @@ func (r *Repository) writeSnapshotMetadata(ctx context.Context, base *Data, n *N
 			if err != nil {
 				return err
 			}
-			return r.writeFrame(gctx, c, metaName(id), codecIndexMetadata, x.Metadata.tree())
+			return r.putFrame(gctx, c, metaName(id), codecIndexMetadata, x.Metadata.tree(), together)
 		})
 	}
 	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := batch.Flush(ctx); err != nil {
 		return err
 	}
 	return r.writeFrame(ctx, r.root, snapName(n.Info.UUID), codecSnapshot, n.Info.tree())

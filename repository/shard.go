@@ -417,7 +417,7 @@ func (s *Shard) TakeSnapshot(ctx context.Context, n NewShardSnapshot) (string, *
 		s.r.abandoned()
 		return "", nil, s.wrap(err, "snapshot [%s]", n.Snapshot)
 	}
-	gen, err := s.writeIndex(ctx, x)
+	gen, err := s.writeIndex(ctx, x, nil)
 	return gen, snap, err
 }
 
@@ -445,11 +445,12 @@ func (s *Shard) writeList(ctx context.Context, id SnapshotID, snap *ShardSnapsho
 	return snap, nil
 }
 
-func (s *Shard) writeIndex(ctx context.Context, x *ShardIndex) (string, error) {
+// writeIndex writes a shard's index under a new generation. With a batch it is durable once that is flushed.
+func (s *Shard) writeIndex(ctx context.Context, x *ShardIndex, batch *blob.Batch) (string, error) {
 	gen := NewUUID()
 	b, err := frame(codecShardIndex, s.r.opts.Compression, x.appendTo)
 	if err == nil {
-		err = s.r.putMetadata(ctx, s.c, shardIndexName(gen), b, blob.PutOptions{})
+		err = s.r.putMetadata(ctx, s.c, shardIndexName(gen), b, blob.PutOptions{Batch: batch})
 	}
 	if err != nil {
 		s.r.abandoned()
@@ -492,7 +493,7 @@ func (s *Shard) CloneSnapshot(ctx context.Context, n CloneShard) (string, *Shard
 	if err != nil {
 		return "", nil, err
 	}
-	gen, err := s.writeIndex(ctx, x)
+	gen, err := s.writeIndex(ctx, x, nil)
 	return gen, written, err
 }
 

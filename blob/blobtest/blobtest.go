@@ -19,7 +19,7 @@ import (
 func Run(t *testing.T, fresh func(t *testing.T) blob.Container) {
 	for name, test := range map[string]func(*testing.T, blob.Container){
 		"PutGet": putGet, "Range": ranges, "IfAbsent": ifAbsent, "IfAbsentRace": ifAbsentRace, "List": list,
-		"Delete": deletes, "Names": names, "Sizes": sizes, "Canceled": canceled, "Large": large, "Metered": metered,
+		"Delete": deletes, "Names": names, "Sizes": sizes, "Canceled": canceled, "Large": large, "Metered": metered, "Batch": batch,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
 	}
@@ -133,6 +133,34 @@ func ranges(t *testing.T, c blob.Container) {
 	wantKind(t, err, blob.KindInvalid)
 	_, err = c.GetRange(bg, "a", 1, -2)
 	wantKind(t, err, blob.KindInvalid)
+}
+
+func batch(t *testing.T, c blob.Container) {
+	b := blob.NewBatch(100)
+	defer b.Close()
+	deep := sub(t, c, "x/y")
+	write := func(content string, ifAbsent bool) error {
+		return deep.Put(bg, "a", strings.NewReader(content), int64(len(content)), blob.PutOptions{Batch: b, IfAbsent: ifAbsent})
+	}
+	for _, content := range []string{"one", "another"} {
+		if err := write(content, false); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(t, deep, "a"); got != content {
+			t.Fatalf("before a flush a = %q", got)
+		}
+	}
+	if c.Capabilities().Has(blob.AtomicIfAbsent) {
+		wantKind(t, write("other", true), blob.KindAlreadyExists)
+	}
+	for range 2 {
+		if err := b.Flush(bg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := listed(t, deep, "") + get(t, deep, "a"); got != "a=7another" {
+		t.Fatal(got)
+	}
 }
 
 func ifAbsent(t *testing.T, c blob.Container) {

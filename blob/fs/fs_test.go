@@ -2,8 +2,11 @@ package fs
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,6 +101,41 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("a failed write left %v", entries)
 	}
 	if err := c.Put(ctx, "small", strings.NewReader("x"), 1, blob.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLongBatchOfRemovals shares a list that is long enough among goroutines.
+func TestLongBatchOfRemovals(t *testing.T) {
+	ctx := context.Background()
+	c := fresh(t)
+	var names []string
+	for i := range 5*removalsPerTurn + 7 {
+		names = append(names, fmt.Sprintf("%d/b", i%9)+fmt.Sprint(i))
+		sub, err := c.Container(fmt.Sprint(i % 9))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sub.Put(ctx, names[i][2:], strings.NewReader("x"), 1, blob.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := []string{"../x", "3/pending-a"}
+	err := c.DeleteBatch(ctx, append(slices.Insert(slices.Clone(names), 40, bad...), "0/not there"))
+	var batch *blob.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != len(bad) || batch.Failed[bad[0]] == nil || batch.Failed[bad[1]] == nil {
+		t.Fatal(err)
+	}
+	for i := range 9 {
+		entries, err := os.ReadDir(filepath.Join(c.Dir(), fmt.Sprint(i)))
+		if err != nil || len(entries) != 0 {
+			t.Fatal(entries, err)
+		}
+	}
+	if err := c.DeleteBatch(blob.WithDeletesInTurn(ctx), names); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.DeleteBatch(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
 }

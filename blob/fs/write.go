@@ -11,6 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/varve-search/varve/blob"
 )
@@ -34,7 +38,8 @@ func (c *Container) Put(ctx context.Context, name string, r io.Reader, size int6
 	if err != nil {
 		return c.fail("put", name, err)
 	}
-	if err := c.fill(ctx, f, name, r, size); err != nil {
+	lazy := opts.Batch != nil && deferred(opts.Batch, c.dir, f)
+	if err := c.fill(ctx, f, name, r, size, lazy); err != nil {
 		os.Remove(temp)
 		return err
 	}
@@ -46,7 +51,7 @@ func (c *Container) Put(ctx context.Context, name string, r io.Reader, size int6
 	} else if err = rename(temp, target); err != nil {
 		os.Remove(temp)
 	}
-	if err == nil {
+	if err == nil && !lazy {
 		err = syncDir(c.dir)
 	}
 	if err != nil {
@@ -71,8 +76,8 @@ func (c *Container) createTemp(name string) (string, *os.File, error) {
 	return temp, f, err
 }
 
-// fill writes, syncs and closes a file.
-func (c *Container) fill(ctx context.Context, f *os.File, name string, r io.Reader, size int64) error {
+// fill writes and closes a file, and syncs it unless a batch does that later.
+func (c *Container) fill(ctx context.Context, f *os.File, name string, r io.Reader, size int64, lazy bool) error {
 	abandon := func(err error) error {
 		f.Close()
 		return err
@@ -90,8 +95,10 @@ func (c *Container) fill(ctx context.Context, f *os.File, name string, r io.Read
 		return abandon(&blob.Error{Op: "put", Location: c.String(), Name: name, Kind: blob.KindInvalid,
 			Err: fmt.Errorf("the reader did not give the %d bytes announced", size)})
 	}
-	if err := f.Sync(); err != nil {
-		return abandon(c.fail("put", name, err))
+	if !lazy {
+		if err := f.Sync(); err != nil {
+			return abandon(c.fail("put", name, err))
+		}
 	}
 	if err := f.Close(); err != nil {
 		return c.fail("put", name, err)
@@ -169,29 +176,64 @@ func (c *Container) DeleteTemp(ctx context.Context, names []string) error {
 	})
 }
 
+// A removal waits for the disk in some file systems (ext4 with the option discard tells the disk of each file's blocks, one after the
+// other), so several goroutines share a long list; but all of this process have at most so many beside those that called them.
+const (
+	removalsAtOnce  = 16
+	removalsPerTurn = 32
+)
+
+var removals = semaphore.NewWeighted(removalsAtOnce)
+
 func (c *Container) remove(ctx context.Context, names []string, check func(string) error) error {
-	failed := map[string]error{}
-	for _, n := range names {
-		err := check(n)
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err == nil {
-			err = os.Remove(filepath.Join(c.dir, filepath.FromSlash(n)))
-		}
-		var known *blob.Error
-		switch {
-		case err == nil || kindOf(err) == blob.KindNotFound && !errors.As(err, &known):
-		case errors.As(err, &known):
-			failed[n] = err
-		default:
-			failed[n] = c.fail("delete", n, err)
+	var (
+		mu     sync.Mutex
+		failed = map[string]error{}
+		next   atomic.Int64 // of the names
+		wg     sync.WaitGroup
+	)
+	work := func() {
+		for {
+			end := int(next.Add(removalsPerTurn))
+			if end-removalsPerTurn >= len(names) {
+				return
+			}
+			for _, n := range names[end-removalsPerTurn : min(end, len(names))] {
+				if err := c.removeOne(ctx, n, check); err != nil {
+					mu.Lock()
+					failed[n] = err
+					mu.Unlock()
+				}
+			}
 		}
 	}
+	for helpers := blob.DeletesAtOnce(ctx, (len(names)-1)/removalsPerTurn+1) - 1; helpers > 0 && removals.TryAcquire(1); helpers-- {
+		wg.Go(func() {
+			defer removals.Release(1)
+			work()
+		})
+	}
+	work()
+	wg.Wait()
 	if len(failed) > 0 {
 		return &blob.BatchError{Failed: failed}
 	}
 	return nil
+}
+
+// removeOne removes a file; that there is none is no error.
+func (c *Container) removeOne(ctx context.Context, name string, check func(string) error) error {
+	if err := check(name); err != nil {
+		return err
+	}
+	err := ctx.Err()
+	if err == nil {
+		err = os.Remove(filepath.Join(c.dir, filepath.FromSlash(name)))
+	}
+	if err == nil || kindOf(err) == blob.KindNotFound {
+		return nil
+	}
+	return c.fail("delete", name, err)
 }
 
 // DeleteTree implements blob.Container. The folder itself goes too.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,7 @@ type node struct {
 
 	mu     sync.Mutex
 	stores map[string]*mem.Store
+	disks  map[string]faulty.Volatile // over them
 	hook   atomic.Pointer[faulty.Hook]
 	trace  blob.Recorder // of all requests
 }
@@ -50,7 +52,7 @@ var indices = map[string]int{"one": 1, "two": 2}
 func startNode(t testing.TB) *node {
 	t.Helper()
 	ctx := context.Background()
-	n := &node{t: t, stores: map[string]*mem.Store{}, log: slog.New(slog.DiscardHandler)}
+	n := &node{t: t, stores: map[string]*mem.Store{}, disks: map[string]faulty.Volatile{}, log: slog.New(slog.DiscardHandler)}
 	if testing.Verbose() && os.Getenv("VARVE_MODEL_LOG") != "" {
 		n.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -82,7 +84,7 @@ func (n *node) svc() *snapshot.Service { return n.service.Load() }
 
 func (n *node) config() snapshot.Config {
 	return snapshot.Config{Node: n.node, Log: n.log, OpenStore: func(r *state.Repository) (blob.Container, error) {
-		c := blob.Trace(n.memory(r.Settings.GetOr("location", "")), n.trace.Record)
+		c := blob.Trace(n.disk(r.Settings.GetOr("location", "")), n.trace.Record)
 		return faulty.New(c, func(o faulty.Op) faulty.Fault { return (*n.hook.Load())(o) }), nil
 	}}
 }
@@ -94,8 +96,8 @@ func (n *node) start() {
 	s.Start()
 }
 
-// crash ends the process between two requests, and begins a new one.
-func (n *node) crash() {
+// crash ends the process between two requests, and begins a new one. The stores lose power.
+func (n *node) crash(rnd *rand.Rand) {
 	dead := faulty.CrashAfter(0)
 	stop := faulty.Hook(func(o faulty.Op) faulty.Fault {
 		if f := dead(faulty.Op{Kind: "put"}); f.Before != nil {
@@ -105,6 +107,12 @@ func (n *node) crash() {
 	})
 	n.hook.Store(&stop)
 	n.svc().Stop()
+	n.mu.Lock()
+	for _, d := range n.disks {
+		_, err := d.PowerCut(context.Background(), rnd)
+		check(n.t, err)
+	}
+	n.mu.Unlock()
 	n.calm()
 	n.start()
 }
@@ -112,6 +120,19 @@ func (n *node) crash() {
 func (n *node) calm() {
 	h := faulty.Hook(func(faulty.Op) faulty.Fault { return faulty.Fault{} })
 	n.hook.Store(&h)
+}
+
+// disk is the memory, which loses what was not flushed in a crash. Its flushes fail as requests do.
+func (n *node) disk(location string) faulty.Volatile {
+	m := n.memory(location)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, ok := n.disks[location]; !ok {
+		n.disks[location] = faulty.NewVolatile(m, func() error {
+			return (*n.hook.Load())(faulty.Op{Kind: "flush"}).Before
+		})
+	}
+	return n.disks[location]
 }
 
 func (n *node) memory(location string) *mem.Store {

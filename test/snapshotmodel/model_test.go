@@ -243,7 +243,7 @@ func (m *model) step() {
 	case 10:
 		h := m.faults()
 		m.flawless = false
-		m.n.crash()
+		m.n.crash(m.rnd)
 		m.n.hook.Store(&h)
 	case 11, 12:
 		m.mutate()
