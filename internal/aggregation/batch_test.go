@@ -33,8 +33,9 @@ func (plainFormat) ParseBytes(text string) ([]byte, error)   { return []byte(tex
 // columns resolves the fields of the test's index.
 type columns struct{ Resolver }
 
-func (columns) Now() time.Time { return time.Unix(0, 0) }
-func (columns) InNested() bool { return false }
+func (columns) Now() time.Time          { return time.Unix(0, 0) }
+func (columns) InNested() bool          { return false }
+func (columns) CheckRegex(string) error { return nil }
 func (columns) Column(field, _, _ string) (*Column, error) {
 	class := ClassLong
 	if field == "word" || field == "words" || field == "rare" {

@@ -16,7 +16,7 @@ type includeExclude struct {
 	partition, partCount int64
 }
 
-func parseIncludeExclude(p *params, col *Column) (*includeExclude, error) {
+func parseIncludeExclude(p *params, r Resolver, col *Column) (*includeExclude, error) {
 	in, okIn := p.get("include")
 	ex, okEx := p.get("exclude")
 	if !okIn && !okEx {
@@ -28,12 +28,12 @@ func parseIncludeExclude(p *params, col *Column) (*includeExclude, error) {
 		if o, ok := in.(*xcontent.Object); ok {
 			return ie, ie.parsePartition(p, o)
 		}
-		if ie.include, ie.includes, ie.includeN, err = parseTermChoice(p, "include", in, col); err != nil {
+		if ie.include, ie.includes, ie.includeN, err = parseTermChoice(p, r, "include", in, col); err != nil {
 			return nil, err
 		}
 	}
 	if okEx {
-		ie.exclude, ie.excludes, ie.excludeN, err = parseTermChoice(p, "exclude", ex, col)
+		ie.exclude, ie.excludes, ie.excludeN, err = parseTermChoice(p, r, "exclude", ex, col)
 	}
 	return ie, err
 }
@@ -53,11 +53,14 @@ func (ie *includeExclude) parsePartition(p *params, o *xcontent.Object) error {
 	return apierr.NotImplemented("aggregation [%s]: include by partition is not built in this server", p.agg)
 }
 
-func parseTermChoice(p *params, name string, v any, col *Column) (*regexp.Regexp, map[string]bool, map[float64]bool, error) {
+func parseTermChoice(p *params, r Resolver, name string, v any, col *Column) (*regexp.Regexp, map[string]bool, map[float64]bool, error) {
 	switch v := v.(type) {
 	case string:
 		if col != nil && col.Class != ClassBytes {
 			return nil, nil, nil, apierr.IllegalArgument("Aggregation [%s] cannot support regular expression style include/exclude settings as they can only be applied to string fields. Use an array of values for include/exclude clauses", p.agg)
+		}
+		if err := r.CheckRegex(v); err != nil {
+			return nil, nil, nil, err
 		}
 		re, err := regexp.Compile(`\A(?s:` + v + `)\z`)
 		if err != nil {

@@ -20,6 +20,8 @@ type Resolver interface {
 	// Filter returns the query of a filter aggregation.
 	Filter(query any) (Filter, error)
 	Now() time.Time
+	// CheckRegex refuses a regular expression that is longer than the index allows.
+	CheckRegex(expr string) error
 	// Nested returns the documents of a nested object; nil where the mapping does not have it.
 	Nested(path string) (Nested, error)
 	// Around returns the documents that those of the current nested object belong to: of the object path, or roots if it

@@ -61,7 +61,7 @@ func parseTerms(n *node, p *params, r Resolver) (kind, error) {
 	if err := checkOrder(k.orders, n.subs); err != nil {
 		return nil, err
 	}
-	k.pick, err = parseIncludeExclude(p, k.src.col)
+	k.pick, err = parseIncludeExclude(p, r, k.src.col)
 	return k, err
 }
 

@@ -14,6 +14,7 @@ import (
 const (
 	matchTime  = time.Second // as OpenSearch's watchdog for grok
 	matchStack = 4 << 20     // slots of the backtracking stack
+	maxPattern = 1 << 18     // bytes of an expression, grok's patterns put in: what compiles it takes memory and stack by its length
 )
 
 // flavor is a dialect of regular expressions.
@@ -32,6 +33,9 @@ type pattern struct {
 
 // compileRegex translates an expression for the engine and compiles it.
 func compileRegex(source string, f flavor) (*pattern, error) {
+	if len(source) > maxPattern {
+		return nil, fmt.Errorf("an expression of %d bytes, more than %d", len(source), maxPattern)
+	}
 	tr := &translator{s: source, flavor: f}
 	if err := tr.run(); err != nil {
 		return nil, err

@@ -14,9 +14,6 @@ import (
 	"github.com/varve-search/varve/internal/xcontent"
 )
 
-// maxDepth is how deeply JSON may be nested, as in OpenSearch.
-const maxDepth = 1000
-
 // Decode reads one JSON value.
 func Decode(data []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -52,8 +49,8 @@ func DecodeObject(data []byte) (*Object, error) {
 }
 
 func decode(dec *json.Decoder, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("nested more than %d deep, at byte %d", maxDepth, dec.InputOffset())
+	if depth > xcontent.MaxDepth {
+		return nil, fmt.Errorf("nested more than %d deep, at byte %d", xcontent.MaxDepth, dec.InputOffset())
 	}
 	tok, err := dec.Token()
 	if err != nil {

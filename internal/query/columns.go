@@ -24,6 +24,9 @@ type resolver struct {
 // Now implements aggregation.Resolver.
 func (r *resolver) Now() time.Time { return r.c.now() }
 
+// CheckRegex implements aggregation.Resolver.
+func (r *resolver) CheckRegex(expr string) error { return r.c.checkRegex(expr, "request") }
+
 // Filter implements aggregation.Resolver.
 func (r *resolver) Filter(raw any) (aggregation.Filter, error) {
 	q, err := Parse(raw, r.c)

@@ -183,3 +183,16 @@ func ParseSimilarities(s settings.Settings) (map[string]search.Similarity, error
 	}
 	return out, nil
 }
+
+// checkRegex refuses a regular expression that is longer than the index allows. where is what the error calls the request.
+func (c *Context) checkRegex(expr, where string) error {
+	limit := c.MaxRegexLength
+	if limit <= 0 {
+		limit = DefaultMaxRegexLength
+	}
+	if n := utf16Length(expr); n > limit {
+		return apierr.IllegalArgument("The length of regex [%d] used in the %s has exceeded the allowed maximum of [%d]. This maximum can be set by changing the [index.max_regex_length] index level setting.",
+			n, where, limit)
+	}
+	return nil
+}

@@ -456,13 +456,8 @@ func parseRegexp(name string, o *xcontent.Object, _ int) (node, error) {
 		p.flags |= automaton.FoldASCII
 	}
 	return p.on(func(c *Context, r *ref) (search.Query, error) {
-		limit := c.MaxRegexLength
-		if limit <= 0 {
-			limit = DefaultMaxRegexLength
-		}
-		if n := utf16Length(p.text); n > limit {
-			return nil, apierr.IllegalArgument("The length of regex [%d] used in the Regexp Query request has exceeded the allowed maximum of [%d]. This maximum can be set by changing the [index.max_regex_length] index level setting.",
-				n, limit)
+		if err := c.checkRegex(p.text, "Regexp Query request"); err != nil {
+			return nil, err
 		}
 		return c.regexpQuery(r, p.text, p.flags, p.states, p.rewrite)
 	}), nil

@@ -275,12 +275,8 @@ func (l *stringLeaves) wildcard(field *string, pattern string) (search.Query, er
 }
 
 func (l *stringLeaves) regexp(field *string, expr string) (search.Query, error) {
-	limit := l.c.MaxRegexLength
-	if limit <= 0 {
-		limit = DefaultMaxRegexLength
-	}
-	if n := utf16Length(expr); n > limit {
-		return nil, apierr.IllegalArgument("The length of regex [%d] used in the [query_string] has exceeded the allowed maximum of [%d]. This maximum can be set by changing the [index.max_regex_length] index level setting.", n, limit)
+	if err := l.c.checkRegex(expr, "[query_string]"); err != nil {
+		return nil, err
 	}
 	return l.each(field, func(r *ref) (search.Query, error) {
 		if !r.textual() {

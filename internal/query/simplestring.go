@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,6 +116,7 @@ type simpleString struct {
 // simpleState is where the reading of a text, or of a part in brackets, is.
 type simpleState struct {
 	data              []rune
+	closes            []int // of each bracket in data that is closed: where; else 0
 	i, end            int
 	current, previous *search.Occur
 	not               int
@@ -127,7 +129,7 @@ func (s *simpleString) parse(text string) (search.Query, error) {
 		return search.MatchAll{}, nil
 	}
 	st := &simpleState{data: []rune(text)}
-	st.end = len(st.data)
+	st.end, st.closes = len(st.data), s.closing(st.data)
 	if err := s.subquery(st); err != nil {
 		return nil, err
 	}
@@ -181,41 +183,43 @@ func (s *simpleString) subquery(st *simpleState) error {
 	return nil
 }
 
-func (s *simpleString) brackets(st *simpleState) error {
-	st.i++
-	start, level, escaped := st.i, 1, false
-	for st.i < st.end {
-		if !escaped {
-			switch r := st.data[st.i]; {
-			case r == '\\' && s.has(sqEscape):
-				escaped = true
-				st.i++
-				continue
-			case r == '(':
-				level++
-			case r == ')':
-				level--
-			}
-			if level == 0 {
-				break
-			}
-		}
-		escaped = false
-		st.i++
+// closing finds the bracket that closes each opening one.
+func (s *simpleString) closing(data []rune) []int {
+	if !s.has(sqPrecedence) || !slices.Contains(data, '(') {
+		return nil
 	}
+	closes := make([]int, len(data))
+	var open []int
+	for i := 0; i < len(data); i++ {
+		switch r := data[i]; {
+		case r == '\\' && s.has(sqEscape):
+			i++
+		case r == '(':
+			open = append(open, i)
+		case r == ')' && len(open) > 0:
+			closes[open[len(open)-1]] = i
+			open = open[:len(open)-1]
+		}
+	}
+	return closes
+}
+
+func (s *simpleString) brackets(st *simpleState) error {
+	closed := st.closes[st.i]
+	st.i++
+	start := st.i
 	switch {
-	case st.i >= st.end: // no closing bracket: the opening one is ignored
-		st.i = start
-	case st.i == start:
+	case closed == 0 || closed >= st.end: // no closing bracket: the opening one is ignored
+	case closed == start:
 		st.current = nil
 		st.i++
 	default:
-		sub := &simpleState{data: st.data, i: start, end: st.i, depth: st.depth + 1}
+		sub := &simpleState{data: st.data, closes: st.closes, i: start, end: closed, depth: st.depth + 1}
 		if err := s.subquery(sub); err != nil {
 			return err
 		}
 		s.attach(st, sub.top)
-		st.i++
+		st.i = closed + 1
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/varve-search/varve/internal/apierr"
@@ -127,9 +128,10 @@ func (f *SourceFilter) Apply(source []byte) ([]byte, error) {
 
 // sourceWriter copies the wanted part of a document.
 type sourceWriter struct {
-	f   *SourceFilter
-	dec *json.Decoder
-	out bytes.Buffer
+	f     *SourceFilter
+	dec   *json.Decoder
+	out   bytes.Buffer
+	depth int
 }
 
 // decide tells about a path whether it is wanted whole, whether something below it may be, or neither.
@@ -196,6 +198,10 @@ func (w *sourceWriter) value(path string, whole, below bool) (bool, error) {
 	if !whole && !below {
 		return false, w.skip(tok)
 	}
+	if w.depth++; w.depth > xcontent.MaxDepth { // no server takes such a document, but what is restored may hold one
+		return false, fmt.Errorf("the document is nested more than %d deep", xcontent.MaxDepth)
+	}
+	defer func() { w.depth-- }()
 	switch tok {
 	case json.Delim('{'):
 		w.out.WriteByte('{')

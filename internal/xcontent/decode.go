@@ -23,14 +23,18 @@ func Decode(data []byte) (any, error) { return decode(data, false) }
 // DecodeStrict is Decode for what a user sent: a *DuplicateError where a key stands twice, of which only one could count.
 func DecodeStrict(data []byte) (any, error) { return decode(data, true) }
 
+// MaxDepth is how deeply JSON may be nested, as in OpenSearch. The decoder calls itself, and what reads its values does.
+const MaxDepth = 1000
+
 type decoder struct {
 	*json.Decoder
 	data   []byte
 	strict bool
+	depth  int
 }
 
 func decode(data []byte, strict bool) (any, error) {
-	dec := decoder{json.NewDecoder(bytes.NewReader(data)), data, strict}
+	dec := decoder{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, strict: strict}
 	dec.UseNumber()
 	v, err := dec.value()
 	if err != nil {
@@ -51,6 +55,10 @@ func (dec *decoder) value() (any, error) {
 	if !ok {
 		return tok, nil
 	}
+	if dec.depth++; dec.depth > MaxDepth {
+		return nil, fmt.Errorf("nested more than %d deep, at byte %d", MaxDepth, dec.InputOffset())
+	}
+	defer func() { dec.depth-- }()
 	if d == '[' {
 		list := []any{}
 		for dec.More() {

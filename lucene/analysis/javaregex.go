@@ -9,9 +9,15 @@ import (
 	"unicode/utf8"
 )
 
+// maxPattern bounds regular expressions, in bytes: what compiles them takes memory and stack by their length.
+const maxPattern = 1 << 16
+
 // compileJavaRegex translates a java.util.regex pattern into Go's syntax. What Go's engine cannot do
 // (look-around, back references, possessive quantifiers, class intersections) is refused.
 func compileJavaRegex(pattern, flags string) (*regexp.Regexp, error) {
+	if len(pattern) > maxPattern {
+		return nil, fmt.Errorf("a regular expression of %d bytes, more than %d", len(pattern), maxPattern)
+	}
 	tr := regexTranslator{pattern: pattern}
 	inline, literal := "", false
 	for _, f := range strings.Split(flags, "|") {

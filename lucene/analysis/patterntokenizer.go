@@ -120,6 +120,9 @@ func (z *simplePatternTokenizer) Next() bool {
 // compileLuceneRegex translates Lucene's regular expression syntax, as far as it is regular in Go's
 // sense: no complement, intersection or numeric interval.
 func compileLuceneRegex(pattern string) (*regexp.Regexp, error) {
+	if len(pattern) > maxPattern {
+		return nil, fmt.Errorf("a regular expression of %d bytes, more than %d", len(pattern), maxPattern)
+	}
 	var out strings.Builder
 	inClass := false
 	for i := 0; i < len(pattern); i++ {
