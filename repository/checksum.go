@@ -32,6 +32,17 @@ func (s *luceneSum) write(p []byte) {
 	s.pos += int64(len(p))
 }
 
+// follow takes what t took of the bytes that come next: t began where s is.
+func (s *luceneSum) follow(t *luceneSum) {
+	covered := max(0, s.length-8)
+	s.crc = appendCRC(s.crc, t.crc, min(t.pos, covered)-min(s.pos, covered))
+	if at := s.length - footerLen; t.pos > at {
+		from := max(0, s.pos-at)
+		copy(s.tail[from:t.pos-at], t.tail[from:])
+	}
+	s.pos = t.pos
+}
+
 // check says what is wrong with the footer, once all bytes went through.
 func (s *luceneSum) check() (checksum string, problem string) {
 	if s.length < footerLen {
@@ -44,6 +55,18 @@ func (s *luceneSum) check() (checksum string, problem string) {
 		return "", fmt.Sprintf("checksum is %08x, but the footer says %08x", s.crc, stored)
 	}
 	return checksumText(s.crc), ""
+}
+
+// verify returns the checksum once all bytes of a file went through, or what is wrong with them. An empty want is right with any.
+func (s *luceneSum) verify(name, want string) (string, error) {
+	got, problem := s.check()
+	if problem == "" && want != "" && got != want {
+		problem = fmt.Sprintf("checksum is [%s], but the repository says [%s]", got, want)
+	}
+	if problem != "" {
+		return "", store.Corruptf(name, max(0, s.length-footerLen), "%s", problem)
+	}
+	return got, nil
 }
 
 // checksumText is a checksum as the lists of files have it.
@@ -91,12 +114,9 @@ func (s *sumReader) finish() error {
 	} else if err != io.EOF {
 		return err
 	}
-	got, problem := s.sum.check()
-	if problem == "" && s.want != "" && got != s.want {
-		problem = fmt.Sprintf("checksum is [%s], but the repository says [%s]", got, s.want)
-	}
-	if problem != "" {
-		return store.Corruptf(s.name, max(0, s.sum.length-footerLen), "%s", problem)
+	got, err := s.sum.verify(s.name, s.want)
+	if err != nil {
+		return err
 	}
 	s.got = got
 	return io.EOF

@@ -60,6 +60,18 @@ type resumingReader struct {
 	done   int64 // of the parts before
 	cur    io.ReadCloser
 	failed int // requests in a row that brought nothing
+
+	// Of a reader of one range:
+	ranges blob.Ranges
+	stop   int64 // where it ends in its part
+}
+
+// end is where the reader's bytes of a part end.
+func (r *resumingReader) end() int64 {
+	if r.ranges != nil {
+		return r.stop
+	}
+	return r.f.PartLength(r.part)
 }
 
 func (r *resumingReader) Read(b []byte) (int, error) {
@@ -67,10 +79,13 @@ func (r *resumingReader) Read(b []byte) (int, error) {
 		return 0, nil
 	}
 	for r.part < r.f.Parts() {
-		left := r.f.PartLength(r.part) - r.at
+		left := r.end() - r.at
 		if left == 0 && (r.f.Length > 0 || r.cur != nil) {
-			if err := r.end(); err != nil {
+			if err := r.finish(); err != nil {
 				return 0, err
+			}
+			if r.ranges != nil {
+				return 0, io.EOF
 			}
 			r.done += r.at
 			r.part, r.at = r.part+1, 0
@@ -92,8 +107,8 @@ func (r *resumingReader) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// end closes the stream of a blob that was read to its end; being at the end also lets a connection be used again.
-func (r *resumingReader) end() error {
+// finish closes the stream of a blob that was read to its end; being at the end also lets a connection be used again.
+func (r *resumingReader) finish() error {
 	if r.cur == nil {
 		return nil
 	}
@@ -112,12 +127,7 @@ func (r *resumingReader) step(b []byte) (int, error) {
 	}
 	if r.cur == nil {
 		var err error
-		if name := r.f.PartName(r.part); r.at == 0 {
-			r.cur, err = r.s.container(&r.f).Get(r.ctx, name)
-		} else {
-			r.cur, err = r.s.container(&r.f).GetRange(r.ctx, name, r.at, r.f.PartLength(r.part)-r.at)
-		}
-		if err != nil {
+		if r.cur, err = r.open(); err != nil {
 			return 0, err
 		}
 	}
@@ -127,6 +137,19 @@ func (r *resumingReader) step(b []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+func (r *resumingReader) open() (io.ReadCloser, error) {
+	name, left := r.f.PartName(r.part), r.end()-r.at
+	switch {
+	case r.ranges != nil && r.stop == r.f.PartLength(r.part):
+		return r.ranges.GetRange(r.ctx, r.at, left+1) // of which the last byte must not be there
+	case r.ranges != nil:
+		return r.ranges.GetRange(r.ctx, r.at, left)
+	case r.at == 0:
+		return r.s.container(&r.f).Get(r.ctx, name)
+	}
+	return r.s.container(&r.f).GetRange(r.ctx, name, r.at, left)
 }
 
 // outlive returns nil if the request may be sent again, after a pause.

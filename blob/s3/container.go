@@ -30,6 +30,7 @@ var (
 	_ blob.TempCleaner = (*Container)(nil)
 	_ blob.Parted      = (*Container)(nil)
 	_ blob.Clocked     = (*Container)(nil)
+	_ blob.Ranged      = (*Container)(nil)
 )
 
 func init() {

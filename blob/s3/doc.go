@@ -9,6 +9,7 @@
 //     time. Its reader need not be seekable: parts are held in memory until they are acknowledged, within
 //     one bound for the whole process.
 //   - Reading fetches a large blob in ranges, several ahead, and goes on behind a connection that broke.
+//     Ranges of one version of a blob can be read side by side, past that memory (blob.Ranged).
 //   - Requests for objects go past most of the SDK's steps (direct.go): those are half of the work for a small one.
 //   - Creation of what is absent uses If-None-Match. When an answer was lost and the repeated request is
 //     refused, a random mark in the object's metadata tells whether it was ours.

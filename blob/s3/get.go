@@ -47,6 +47,7 @@ type blobReader struct {
 	c      *Container
 	name   string
 	etag   *string // of the blob that was opened: another one must not continue it
+	of     *ranges // nil: nobody else reads ranges of it beside this reader
 
 	pos, end int64
 	body     io.ReadCloser // the bytes from pos to bodyEnd, if there is one
@@ -80,6 +81,7 @@ func (c *Container) open(ctx context.Context, name string, off, length int64) (i
 		cancel()
 		return nil, &blob.Error{Op: "get", Location: c.String(), Name: name, Kind: blob.KindCorrupt, Err: err}
 	}
+	r.fetchAhead()
 	return r, nil
 }
 
@@ -103,6 +105,7 @@ func (r *blobReader) begin(out *s3.GetObjectOutput) error {
 			return errors.New("the store does not answer requests for ranges")
 		}
 		r.bodyEnd, r.end = n, min(r.end, n)
+		r.next = r.end
 		return nil
 	}
 	first, last, total, err := parseContentRange(*out.ContentRange)
@@ -114,7 +117,6 @@ func (r *blobReader) begin(out *s3.GetObjectOutput) error {
 	}
 	r.bodyEnd, r.end = last+1, min(r.end, total)
 	r.next = r.bodyEnd
-	r.fetchAhead()
 	return nil
 }
 
@@ -216,7 +218,7 @@ func (r *blobReader) reopen(end int64) error {
 	out, err := r.request(r.pos, end)
 	if err != nil {
 		if statusOf(err) == http.StatusPreconditionFailed {
-			return &blob.Error{Op: "get", Location: r.c.String(), Name: r.name, Kind: blob.KindUnavailable, Err: errors.New("the blob was replaced while it was read")}
+			return r.replaced()
 		}
 		return r.c.failed(r.ctx, "get", r.name, err)
 	}
@@ -230,6 +232,15 @@ func (r *blobReader) reopen(end int64) error {
 	}
 	r.body, r.bodyEnd = out.Body, last+1
 	return nil
+}
+
+// replaced says that the rest is another blob's.
+func (r *blobReader) replaced() error {
+	kind := blob.KindUnavailable
+	if r.of != nil {
+		kind = blob.KindUnsupported
+	}
+	return &blob.Error{Op: "get", Location: r.c.String(), Name: r.name, Kind: kind, Err: errors.New("the blob was replaced while it was read")}
 }
 
 // Close implements io.Closer. It waits until nothing is fetched any more.

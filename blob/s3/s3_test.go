@@ -29,7 +29,7 @@ func TestMinIO(t *testing.T) {
 	t.Run("ClosedEarly", func(t *testing.T) { testClosedEarly(t, srv) }) // alone: it looks at the memory that all share
 	for name, test := range map[string]func(*testing.T, *oracletest.S3){
 		"Conformance": testConformance, "ReadOnly": testReadOnly, "Parts": testParts, "StoreCheck": testStoreCheck, "LostAnswers": testLostAnswers, "Faults": testFaults,
-		"Diagnosis": testDiagnosis, "Throttled": testThrottled, "Role": testRole, "Pages": testPages, "Patience": testPatience, "Bodies": testBodies, "Amazon": testAmazon, "Direct": testDirect,
+		"Diagnosis": testDiagnosis, "Throttled": testThrottled, "Role": testRole, "Pages": testPages, "Patience": testPatience, "Bodies": testBodies, "Amazon": testAmazon, "Direct": testDirect, "Ranges": testRanges,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

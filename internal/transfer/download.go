@@ -32,6 +32,7 @@ type Download struct {
 	// that were there before. It is called from many goroutines.
 	Landed func(name string)
 
+	rangeSize    int64           // of tests; 0 is the usual one
 	looked       []*FileProgress // of Files
 	prepared     bool
 	commit, jobs []job
@@ -198,9 +199,6 @@ func create(dir store.Directory, name string) (io.WriteCloser, error) {
 
 func (d *Download) one(ctx context.Context, f job) error {
 	fail := func(err error) error { return fmt.Errorf("download %s of %s: %w", f.PhysicalName, d.Shard, err) }
-	if err := d.Dir.Remove(f.PhysicalName); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("replace %s: %w", f.PhysicalName, err)
-	}
 	how := d.Retry
 	if how.Attempts == 0 {
 		how = DefaultRetry
@@ -212,23 +210,18 @@ func (d *Download) one(ctx context.Context, f job) error {
 			told(off, err)
 		}
 	}
-	src := d.Shard.OpenFileResuming(ctx, f.FileInfo, how)
-	defer src.Close()
-	out, err := create(d.Dir, f.PhysicalName)
-	if err != nil {
-		return fail(err)
+	if err := d.remove(f.PhysicalName); err != nil {
+		return fmt.Errorf("replace %s: %w", f.PhysicalName, err)
 	}
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
-	_, err = io.CopyBuffer(onlyWriter{out}, &limited{ctx: ctx, r: src, limits: d.Limits, p: d.Progress, f: f.p}, *buf)
-	if cerr := out.Close(); err == nil {
-		err = cerr
+	come, err := d.inRanges(ctx, f, how)
+	if !come && err == nil {
+		err = d.inOne(ctx, f, how)
 	}
 	if err == nil {
 		err = d.Dir.Sync([]string{f.PhysicalName})
 	}
 	if err != nil {
-		if rerr := d.Dir.Remove(f.PhysicalName); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		if rerr := d.remove(f.PhysicalName); rerr != nil {
 			err = fmt.Errorf("%w (and the rest of it could not be removed: %w)", err, rerr)
 		}
 		return fail(err)
@@ -237,5 +230,51 @@ func (d *Download) one(ctx context.Context, f job) error {
 	return nil
 }
 
-// onlyWriter hides all but Write, so that the copy goes through its buffer.
-type onlyWriter struct{ io.Writer }
+// remove removes a file that may be there.
+func (d *Download) remove(name string) error {
+	if err := d.Dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// inOne brings a file in one stream.
+func (d *Download) inOne(ctx context.Context, f job, how repository.Resume) error {
+	src := d.Shard.OpenFileResuming(ctx, f.FileInfo, how)
+	defer src.Close()
+	out, err := create(d.Dir, f.PhysicalName)
+	if err != nil {
+		return err
+	}
+	err = d.copy(ctx, out, src, f)
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// copy moves a file's bytes, or a part of them, within the limits.
+func (d *Download) copy(ctx context.Context, to io.Writer, from io.Reader, f job) error {
+	b := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(b)
+	in := &limited{ctx: ctx, r: from, limits: d.Limits, p: d.Progress, f: f.p}
+	for {
+		n, err := 0, error(nil)
+		for n < len(*b) && err == nil { // a full buffer is written to whole pages
+			var m int
+			m, err = in.Read((*b)[n:])
+			n += m
+		}
+		if n > 0 {
+			if _, werr := to.Write((*b)[:n]); werr != nil {
+				return werr
+			}
+		}
+		switch {
+		case err == io.EOF: //nolint:errorlint // the end itself
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
