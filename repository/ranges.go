@@ -14,7 +14,7 @@ type RangedFile struct {
 	f     FileInfo
 	how   Resume
 	size  int64
-	parts []blob.Ranges
+	parts []blob.Ranges // of the blobs of which a range was opened
 
 	mu   sync.Mutex
 	next int64                // where the next range begins
@@ -30,10 +30,8 @@ func (s *Shard) Ranged(f FileInfo, size int64, how Resume) *RangedFile {
 	}
 	how.Attempts = max(how.Attempts, 1)
 	r := &RangedFile{s: s, f: f, how: how, size: size, parts: make([]blob.Ranges, f.Parts()), sum: luceneSum{length: f.Length}, read: map[int64]*luceneSum{}}
-	for i := range r.parts {
-		if r.parts[i] = blob.RangesOf(s.container(&f), f.PartName(i)); r.parts[i] == nil {
-			return nil
-		}
+	if r.parts[0] = blob.RangesOf(s.container(&f), f.PartName(0)); r.parts[0] == nil {
+		return nil
 	}
 	return r
 }
@@ -51,10 +49,10 @@ func (r *RangedFile) Next(ctx context.Context) (rd io.ReadCloser, off int64) {
 	if len(r.parts) > 1 {
 		part = int(off / r.f.PartSize)
 	}
-	before := int64(part) * r.f.PartSize
-	if part == 0 {
-		before = 0 // one blob has any size of parts
+	if r.parts[part] == nil {
+		r.parts[part] = blob.RangesOf(r.s.container(&r.f), r.f.PartName(part))
 	}
+	before := int64(part) * r.f.PartSize
 	at := off - before
 	n := min(r.size, r.f.PartLength(part)-at)
 	r.next += n

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand"
 	"path"
 	"strings"
@@ -167,4 +168,68 @@ func TestRangesLimit(t *testing.T) {
 	if _, _, err = inRanges(t.Context(), t, under, list, none, func(d *Download) { d.Limits = []*Limit{l} }); err != nil || time.Since(began) < 45*time.Millisecond {
 		t.Errorf("a limit that was lifted: %v after %v", err, time.Since(began))
 	}
+}
+
+// inner lets a wrapper embed a Container although Container is also one of its methods.
+type inner = blob.Container
+
+// counted counts the ranges of a container that are open.
+type counted struct {
+	inner
+	open, most *atomic.Int64
+}
+
+func (c counted) Container(path string) (blob.Container, error) {
+	sub, err := c.inner.Container(path)
+	return counted{sub, c.open, c.most}, err
+}
+
+func (c counted) GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error) {
+	r, err := c.inner.GetRange(ctx, name, off, length)
+	if err != nil {
+		return nil, err
+	}
+	n := c.open.Add(1)
+	for was := c.most.Load(); n > was && !c.most.CompareAndSwap(was, n); was = c.most.Load() {
+	}
+	return countedRange{r, c.open}, nil
+}
+
+type countedRange struct {
+	io.ReadCloser
+	open *atomic.Int64
+}
+
+func (r countedRange) Close() error {
+	r.open.Add(-1)
+	return r.ReadCloser.Close()
+}
+
+// TestRangesAtOnce: each file has one range at least under way, and all together only so many more.
+func TestRangesAtOnce(t *testing.T) {
+	under := mem.New()
+	rnd := rand.New(rand.NewSource(7))
+	src := store.NewMem()
+	const files = 8
+	for i := range files {
+		write(t, src, fmt.Sprintf("_%d.fdt", i), luceneFile(rnd, 400_000))
+	}
+	list, _ := upload(t, open(t, under, 0), src, nil)
+	var now, most atomic.Int64
+	dst, err := store.OpenFS(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Download{Shard: open(t, faulty.Ranged(counted{under, &now, &most}), 0), Files: list, Dir: dst, Parallel: files, Progress: &Progress{},
+		Limits: []*Limit{NewLimit(8 << 20)}, rangeSize: 10_000}
+	if err := d.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := most.Load(); n <= files || n > files+furtherAtOnce || now.Load() != 0 {
+		t.Errorf("of %d files up to %d ranges were under way, and %d are still open", files, n, now.Load())
+	}
+	if !further.TryAcquire(furtherAtOnce) {
+		t.Fatal("not all is given back")
+	}
+	further.Release(furtherAtOnce)
 }

@@ -92,7 +92,8 @@ func TestS3Ranges(t *testing.T) {
 	}
 	direct, under := container(srv.Endpoint), container(proxy.URL)
 	rnd := rand.New(rand.NewSource(1))
-	content := luceneFile(rnd, 4*rangeSize+12345)
+	const size = 2 << 20
+	content := luceneFile(rnd, 4*size+12345)
 	src := store.NewMem()
 	src.Put("_0.fdt", content)
 	list, _ := upload(t, open(t, direct, 0), src, nil)
@@ -107,13 +108,13 @@ func TestS3Ranges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &Download{Shard: open(t, under, 0), Files: list, Dir: dst, Parallel: 2, Progress: &Progress{}, Retry: quick}
+		d := &Download{Shard: open(t, under, 0), Files: list, Dir: dst, Parallel: 2, Progress: &Progress{}, Retry: quick, rangeSize: size}
 		err = d.Run(t.Context())
 		return dst, d.Progress.Counts(), err
 	}
 	dst, _, err := download(nil, func(n int64, body io.ReadCloser) io.ReadCloser {
 		if n == 2 {
-			return &tampered{body, 5 << 20, true}
+			return &tampered{body, size - 5, true}
 		}
 		return body
 	})
@@ -122,7 +123,7 @@ func TestS3Ranges(t *testing.T) {
 	}
 	dst, counts, err := download(nil, func(n int64, body io.ReadCloser) io.ReadCloser {
 		if n%2 == 0 {
-			return &tampered{body, int(n) << 20, false}
+			return &tampered{body, int(n) * size / 8, false}
 		}
 		return body
 	})
