@@ -1,7 +1,7 @@
 // Package transfer brings the files that the other side lacks: from a shard's Lucene directory into a
 // snapshot repository, and back.
 //
-// A large file comes in ranges side by side, each into its place, where the store is faster so (docs/decisions/0015-ranges-into-place.md).
+// A large file comes in ranges side by side, each into its place, where the store is faster so (docs/decisions/0016-ranges-into-place.md).
 //
 // Upload and Download compare two lists of files by name, length and checksum, move what is missing, many
 // at once and within a Limit of bytes per second, and verify every byte's checksum on the way. Neither
