@@ -7,9 +7,6 @@ import (
 	"github.com/varve-search/varve/blob"
 )
 
-// inner lets a wrapper embed a Container although Container is also one of its methods.
-type inner = blob.Container
-
 type ranged struct{ inner }
 
 // Ranged makes a container one that is [blob.Ranged]: each range is a Get of it. It does not look whether a blob was replaced.

@@ -139,7 +139,7 @@ func TestRangesFail(t *testing.T) {
 	if err != nil || !bytes.Equal(readAll(t, dst, "_0.fdt"), readAll(t, src, "_0.fdt")) {
 		t.Errorf("in one stream after all: %v", err)
 	}
-	if c := d.Progress.Counts(); c.MovedBytes != c.TotalBytes || n.Load() > 9 {
+	if c := d.Progress.Counts(); c.MovedBytes != c.TotalBytes || n.Load() > 11 {
 		t.Errorf("%+v with %d requests", c, n.Load())
 	}
 }
