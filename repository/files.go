@@ -222,7 +222,6 @@ type ShallowSnapshot struct {
 	TotalSize         int64
 	IndexUUID         string
 	RemoteRepository  string
-	RemoteBasePath    string
 	PrimaryTerm       int64
 	CommitGeneration  int64
 	FileNames         []string
@@ -235,7 +234,7 @@ func parseShallowSnapshot(o *smile.Object) (*ShallowSnapshot, error) {
 	f := newFields(o, "the content")
 	s := &ShallowSnapshot{Snapshot: f.required("name"), IndexVersion: f.number("index_version", 0), StartTime: f.number("start_time", math.MinInt64),
 		Time: f.number("time", math.MinInt64), TotalFiles: f.int32("number_of_files", 0), TotalSize: f.number("total_size", 0),
-		IndexUUID: f.required("index_uuid"), RemoteRepository: f.required("remote_store_repository"), RemoteBasePath: f.text("remote_store_repository_base_path"),
+		IndexUUID: f.required("index_uuid"), RemoteRepository: f.required("remote_store_repository"),
 		PrimaryTerm: f.number("primary_term", 0), CommitGeneration: f.number("commit_generation", 0), FileNames: f.texts("file_names"),
 		PathType: f.int32("path_type", 0), PathHashAlgorithm: f.int32("path_hash_algorithm", 0)}
 	_, s.HasPathHash = f.get("path_hash_algorithm")

@@ -22,7 +22,7 @@ func (v *verifier) remoteOpens(ctx context.Context, s *Shard, id SnapshotID) boo
 	if err != nil {
 		return false
 	}
-	_, err = v.r.opts.RemoteStore(ctx, shallow.RemoteRepository, shallow.PathType == pathHashedPrefix)
+	_, err = v.r.opts.RemoteStore(ctx, shallow.RemoteRepository)
 	return err == nil
 }
 

@@ -105,9 +105,6 @@ func (s *Shard) pinned(ctx context.Context, id SnapshotID) (*pinnedShard, error)
 	if p.at.RemoteRepository, p.translog = m.RemoteSegments(); p.at.RemoteRepository == "" || p.translog == "" {
 		return nil, fmt.Errorf("the snapshot pins a timestamp, but index [%s] has no remote store", m.Name)
 	}
-	if s.r.opts.RemoteBase != nil {
-		p.at.RemoteBasePath = s.r.opts.RemoteBase(p.at.RemoteRepository)
-	}
 	return p, m.remotePaths(p.at)
 }
 
@@ -161,27 +158,9 @@ func (s *Shard) pinnedState(ctx context.Context, id SnapshotID, p *pinnedShard) 
 	return snap, ops, nil
 }
 
-// remoteFolder opens a folder of the shard in a remote store.
-func (s *Shard) remoteFolder(ctx context.Context, open RemoteStore, repository string, at *ShallowSnapshot, category, kind string) (*remoteBlobs, error) {
-	root, err := open(ctx, repository, at.PathType == pathHashedPrefix)
-	if err != nil {
-		return nil, err
-	}
-	path, err := at.remotePath(s.ID, category, kind)
-	if err != nil {
-		return nil, err
-	}
-	c, err := root.Container(path)
-	return &remoteBlobs{c, path}, err
-}
-
 // pinnedFiles returns the files that the shard had at the pinned time, and up to which sequence number they hold all operations.
 func (s *Shard) pinnedFiles(ctx context.Context, p *pinnedShard) (*ShardSnapshot, int64, error) {
-	metadata, err := s.remoteFolder(ctx, s.r.opts.RemoteStore, p.at.RemoteRepository, p.at, remoteSegmentsDir, remoteMetadata)
-	if err != nil {
-		return nil, 0, err
-	}
-	data, err := s.remoteFolder(ctx, s.r.opts.RemoteStore, p.at.RemoteRepository, p.at, remoteSegmentsDir, remoteData)
+	metadata, data, err := s.remoteFolders(ctx, s.r.opts.RemoteStore, p.at.RemoteRepository, p.at, remoteSegmentsDir)
 	if err != nil {
 		return nil, 0, err
 	}

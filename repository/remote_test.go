@@ -27,11 +27,12 @@ func openRemote(t *testing.T, name string) (r *Repository, segments string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err = Open(bg, c, Options{RemoteStore: func(_ context.Context, repository string, _ bool) (blob.Container, error) {
+	r, err = Open(bg, c, Options{RemoteStore: func(_ context.Context, repository string) (*RemotePlace, error) {
 		if repository != "rs-segment" {
 			return nil, fmt.Errorf("asked for [%s]", repository)
 		}
-		return blobfs.New(segments)
+		c, err := blobfs.New(segments)
+		return &RemotePlace{Store: c}, err
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -104,8 +105,9 @@ func TestShallowFiles(t *testing.T) {
 	}
 }
 
-// Where paths begin with a hash the store is asked for as what the base path is relative to.
-func TestShallowHashedPrefix(t *testing.T) {
+// Hashed paths are found below the base path that is told, and also where nobody tells the base path or the prefix of the hashes. What the
+// reference says of a base path is not used: real nodes put there that of the repository of snapshots.
+func TestShallowHashedPaths(t *testing.T) {
 	r, segments := openRemote(t, "opensearch-2.19/remote")
 	data, err := r.LoadData(bg)
 	if err != nil {
@@ -128,40 +130,80 @@ func TestShallowHashedPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Set("path_type", int64(1))
-	o.Set("path_hash_algorithm", int64(0))
-	o.Set("remote_store_repository_base_path", "base/path/")
-	if err := r.putFrame(bg, s.c, shallowName(id.UUID), codecSnapshot, o, blob.PutOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	shallow, err := s.ShallowSnapshot(bg, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bucket := t.TempDir()
-	for _, kind := range []string{remoteData, remoteMetadata, remoteLocks} {
-		path, err := shallow.remotePath(0, remoteSegmentsDir, kind)
-		if err != nil || !strings.Contains(path, "/base/path/") {
-			t.Fatalf("%s, %v", path, err)
-		}
-		if err := os.CopyFS(filepath.Join(bucket, path), os.DirFS(filepath.Join(segments, shallow.IndexUUID, "0", "segments", kind))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r.opts.RemoteStore = func(_ context.Context, _ string, asBucket bool) (blob.Container, error) {
-		if !asBucket {
-			t.Error("asked for with its base path")
-		}
-		return blobfs.New(bucket)
-	}
-	got, err := s.Files(bg, id)
-	if err != nil || len(got.Files) != len(want.Files) {
-		t.Fatalf("%+v, %v", got, err)
-	}
-	for _, f := range got.Files {
-		if err := s.readThrough(bg, f); err != nil {
-			t.Error(err)
-		}
+	const base = "base/path"
+	for _, c := range []struct {
+		name, prefix string
+		pathType     int
+		told         bool // the base path
+		lost         bool // the metadata is not there at all
+	}{
+		{"told", "", pathHashedPrefix, true, false},
+		{"prefix of the hash", "pre", pathHashedPrefix, true, false},
+		{"only the bucket", "", pathHashedPrefix, false, false},
+		{"neither", "pre", pathHashedPrefix, false, false},
+		{"infix", "", pathHashedInfix, true, false},
+		{"prefix of an infix", "pre", pathHashedInfix, true, false},
+		{"lost", "", pathHashedPrefix, false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o.Set("path_type", int64(c.pathType))
+			o.Set("path_hash_algorithm", int64(0))
+			o.Set("remote_store_repository_base_path", "snapshots/")
+			if err := r.putFrame(bg, s.c, shallowName(id.UUID), codecSnapshot, o, blob.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			shallow, err := s.ShallowSnapshot(bg, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bucket := t.TempDir()
+			store := bucket
+			d := remoteDir{base: base, prefix: c.prefix}
+			if c.pathType == pathHashedInfix {
+				store = filepath.Join(bucket, base)
+			}
+			for _, kind := range []string{remoteData, remoteMetadata, remoteLocks} {
+				path, err := shallow.remotePath(d, 0, remoteSegmentsDir, kind)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.lost && kind == remoteMetadata {
+					continue
+				}
+				if err := os.CopyFS(filepath.Join(store, path), os.DirFS(filepath.Join(segments, shallow.IndexUUID, "0", "segments", kind))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			above := RemoteAbove{BasePath: base}
+			if !c.told {
+				above.BasePath, store = "", bucket
+			}
+			var place RemotePlace
+			if above.Store, err = blobfs.New(bucket); err == nil {
+				place.Store, err = blobfs.New(store)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			place.Above = func(context.Context) ([]RemoteAbove, error) { return []RemoteAbove{above}, nil }
+			clear(r.remoteDirs)
+			r.opts.RemoteStore = func(context.Context, string) (*RemotePlace, error) { return &place, nil }
+			got, err := s.Files(bg, id)
+			if c.lost {
+				if err == nil || len(r.remoteDirs) != 0 {
+					t.Fatalf("%v, %v", err, r.remoteDirs)
+				}
+				return
+			}
+			if err != nil || len(got.Files) != len(want.Files) {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			for _, f := range got.Files {
+				if err := s.readThrough(bg, f); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
 }
 
@@ -221,23 +263,23 @@ func TestRemotePaths(t *testing.T) {
 		t.Errorf("hash %s", got)
 	}
 	s := ShallowSnapshot{IndexUUID: "3iqMQWhZQcG3yLxxG3Zx8A", PathType: 7, HasPathHash: true}
-	if _, err := s.remotePath(0, remoteSegmentsDir, remoteData); err == nil {
+	if _, err := s.remotePath(remoteDir{}, 0, remoteSegmentsDir, remoteData); err == nil {
 		t.Error("an unknown type of paths was taken")
 	}
 	s.PathType, s.PathHashAlgorithm = 2, 9
-	if _, err := s.remotePath(0, remoteSegmentsDir, remoteData); err == nil {
+	if _, err := s.remotePath(remoteDir{}, 0, remoteSegmentsDir, remoteData); err == nil {
 		t.Error("an unknown hash was taken")
 	}
 	s.PathType, s.PathHashAlgorithm, s.HasPathHash = 1, 0, false
-	if _, err := s.remotePath(0, remoteSegmentsDir, remoteData); err == nil {
+	if _, err := s.remotePath(remoteDir{}, 0, remoteSegmentsDir, remoteData); err == nil {
 		t.Error("a hashed path without a hash was taken")
 	}
 	s.IndexUUID, s.HasPathHash = "../x", true
-	if _, err := s.remotePath(0, remoteSegmentsDir, remoteData); err == nil {
+	if _, err := s.remotePath(remoteDir{}, 0, remoteSegmentsDir, remoteData); err == nil {
 		t.Error("a path out of the repository was taken")
 	}
-	s = ShallowSnapshot{IndexUUID: "uuid", RemoteBasePath: "a/b/", PathType: 1, HasPathHash: true, PathHashAlgorithm: 1}
-	p, err := s.remotePath(3, remoteSegmentsDir, remoteLocks)
+	s = ShallowSnapshot{IndexUUID: "uuid", PathType: 1, HasPathHash: true, PathHashAlgorithm: 1}
+	p, err := s.remotePath(remoteDir{base: "a/b"}, 3, remoteSegmentsDir, remoteLocks)
 	if err != nil || !strings.HasSuffix(p, "/a/b/uuid/3/segments/lock_files") || len(p) != len("x00000000000000/a/b/uuid/3/segments/lock_files") {
 		t.Errorf("%s, %v", p, err)
 	}

@@ -33,15 +33,7 @@ func (s *Shard) heldBy(ctx context.Context, id SnapshotID) (*held, error) {
 		return nil, s.wrap(&ShallowError{Repository: shallow.RemoteRepository}, "snapshot [%s] holds locks in a remote store, and nothing can be written there from here", id)
 	}
 	h := &held{shard: s, uuid: id.UUID, shallow: shallow}
-	path, err := shallow.remotePath(s.ID, remoteSegmentsDir, remoteLocks)
-	if err == nil {
-		var root blob.Container
-		if root, err = s.r.opts.RemoteLocks(ctx, shallow.RemoteRepository, shallow.PathType == pathHashedPrefix); err == nil {
-			h.locks = &remoteBlobs{path: path}
-			h.locks.c, err = root.Container(path)
-		}
-	}
-	if err != nil {
+	if h.locks, err = s.remoteFolder(ctx, s.r.opts.RemoteLocks, shallow.RemoteRepository, shallow, remoteLocks); err != nil {
 		return nil, s.wrap(err, "snapshot [%s] holds locks in the remote store of repository [%s]", id, shallow.RemoteRepository)
 	}
 	return h, nil

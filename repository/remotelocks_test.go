@@ -74,15 +74,15 @@ func TestDeleteShallow(t *testing.T) {
 			}
 			locks := blobfs.New
 			writable := true
-			r.opts.RemoteLocks = func(_ context.Context, repository string, _ bool) (blob.Container, error) {
+			r.opts.RemoteLocks = func(_ context.Context, repository string) (*RemotePlace, error) {
 				if repository != "rs-segment" {
 					t.Errorf("asked for [%s]", repository)
 				}
 				c, err := locks(segments)
 				if !writable {
-					return blob.ReadOnly(c), err
+					return &RemotePlace{Store: blob.ReadOnly(c)}, err
 				}
-				return c, err
+				return &RemotePlace{Store: c}, err
 			}
 			remove := func(warn bool, names ...string) {
 				t.Helper()

@@ -14,14 +14,18 @@ import (
 // pin is what a snapshot holds in a remote store by the time that it pins.
 type pin struct {
 	id    SnapshotID
+	time  int64  // 0: what is pinned is not known, and found out
 	at    string // the repository of the remote store
+	open  RemoteStore
 	pins  blob.Container
 	names []string
+
+	searched bool // findByPath was asked
 }
 
 // pinsOf finds the pins of a snapshot in the remote stores of its indices, which must be open to writing.
 func (r *Repository) pinsOf(ctx context.Context, base *Data, id SnapshotID, time int64) ([]*pin, error) {
-	seen := map[string]bool{}
+	byRepository := map[string]*pin{}
 	var out []*pin
 	for _, i := range base.SnapshotIndices(id) {
 		m, err := r.IndexMetadata(ctx, base, id, i.Name)
@@ -29,40 +33,71 @@ func (r *Repository) pinsOf(ctx context.Context, base *Data, id SnapshotID, time
 			return nil, fmt.Errorf("the metadata of index [%s] says where snapshot [%s] pins a timestamp: %w", i.Name, id, err)
 		}
 		at, _ := m.RemoteSegments()
-		if at == "" || seen[at] {
+		if at == "" {
 			continue
 		}
-		seen[at] = true
-		p, err := r.pinsAt(ctx, at, id, time)
-		if err != nil {
+		p := byRepository[at]
+		if p == nil {
+			p = &pin{id: id, time: time, at: at, open: r.opts.RemoteLocks}
+			byRepository[at], out = p, append(out, p)
+		}
+		if err := p.find(ctx, r, i.IndexID, m); err != nil {
 			return nil, fmt.Errorf("snapshot [%s] pins a timestamp in the remote store of repository [%s]; register that repository here without [readonly], or delete the snapshot with the cluster that took it: %w", id, at, err)
 		}
-		out = append(out, p)
 	}
 	return out, nil
 }
 
-func (r *Repository) pinsAt(ctx context.Context, at string, id SnapshotID, time int64) (*pin, error) {
-	if r.opts.RemoteLocks == nil {
-		return nil, &ShallowError{Repository: at}
+// find looks in the repository, and then where paths of an index that begin with a hash show that it lies, for who opened what holds it.
+func (p *pin) find(ctx context.Context, r *Repository, i IndexID, m *IndexMetadata) error {
+	if p.open == nil {
+		return &ShallowError{Repository: p.at}
 	}
-	root, err := r.opts.RemoteLocks(ctx, at, false)
+	if p.pins == nil {
+		place, err := p.open(ctx, p.at)
+		if err == nil {
+			err = p.findIn(ctx, place.Store, "")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	at := &ShallowSnapshot{IndexUUID: m.UUID()}
+	if err := m.remotePaths(at); err != nil || at.PathType != pathHashedPrefix || p.searched || len(p.names) > 0 {
+		return err
+	}
+	p.searched = true
+	s, err := r.Shard(ctx, i, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &pin{id: id, at: at}
-	if p.pins, err = root.Container(pinnedTimestamps); err != nil {
-		return nil, err
+	d, err := s.remoteDir(ctx, p.open, p.at, at, remoteSegmentsDir)
+	if err != nil || d.base == "" {
+		return err
 	}
-	// The name begins with that of the repository in the cluster that took the snapshot.
-	suffix := remoteNameParts + id.UUID + remoteNameParts + strconv.FormatInt(time, 10)
-	err = p.pins.List(ctx, "", func(i blob.Info) error {
-		if strings.HasSuffix(i.Name, suffix) {
-			p.names = append(p.names, i.Name)
+	return p.findIn(ctx, d.c, d.base)
+}
+
+func (p *pin) findIn(ctx context.Context, store blob.Container, base string) (err error) {
+	if p.pins, err = store.Container(join(base, pinnedTimestamps)); err != nil {
+		return err
+	}
+	return p.pins.List(ctx, "", func(i blob.Info) error {
+		if time, ok := pinnedTime(i.Name, p.id.UUID); ok && (p.time == 0 || p.time == time) {
+			p.time, p.names = time, append(p.names, i.Name)
 		}
 		return nil
 	})
-	return p, err
+}
+
+// pinnedTime reads REPOSITORY__SNAPSHOT-UUID__TIME, if it is of the snapshot. The repository's name is the one in the cluster that took it.
+func pinnedTime(name, uuid string) (int64, bool) {
+	at := strings.LastIndex(name, remoteNameParts)
+	if at < 0 || !strings.HasSuffix(name[:at], remoteNameParts+uuid) {
+		return 0, false
+	}
+	time, err := strconv.ParseInt(name[at+len(remoteNameParts):], 10, 64)
+	return time, err == nil && time > 0
 }
 
 // releasePins removes pins. One that stays costs space in the remote store alone, until the cluster that has the repository next takes a

@@ -17,10 +17,6 @@ import (
 	"github.com/varve-search/varve/lucene/store"
 )
 
-// RemoteStore opens the store of the repository that shallow snapshots name, where the remote segments are: at its
-// base_path, or, with bucket set, where that is relative to.
-type RemoteStore func(ctx context.Context, repository string, bucket bool) (blob.Container, error)
-
 // ShallowError says in which repository the files of a shallow snapshot are, or the operations that they lack. It is an ErrShallow.
 type ShallowError struct {
 	Repository string
@@ -76,34 +72,40 @@ const (
 	remoteMetadataPrefix = "metadata__"
 )
 
-// remotePath is the folder of one kind of a shard's remote files, segments or translog, below the base path or, for hashed prefixes, the bucket.
-func (s *ShallowSnapshot) remotePath(shard int, category, kind string) (string, error) {
+// remotePath is the folder of one kind of a shard's remote files, segments or translog, in the store of d: that of the repository or, for
+// hashed prefixes, what its base path is relative to.
+func (s *ShallowSnapshot) remotePath(d remoteDir, shard int, category, kind string) (string, error) {
 	if err := blob.CheckName(s.IndexUUID); err != nil {
 		return "", err
 	}
-	number := strconv.Itoa(shard)
-	fixed := join(s.IndexUUID, number, category, kind)
+	fixed := join(s.IndexUUID, strconv.Itoa(shard), category, kind)
 	if s.PathType == pathFixed {
 		return fixed, nil
 	}
-	h := fnv.New64a()
-	h.Write([]byte(s.IndexUUID + number + category + kind))
-	hash := ""
-	switch {
-	case s.HasPathHash && s.PathHashAlgorithm == 0:
-		hash = base64Hash(h.Sum64())
-	case s.HasPathHash && s.PathHashAlgorithm == 1:
-		hash = compositeHash(h.Sum64())
-	default:
-		return "", fmt.Errorf("path hash algorithm %d is not known", s.PathHashAlgorithm)
+	hash, err := s.remoteHash(shard, category, kind)
+	if err != nil {
+		return "", err
 	}
 	switch s.PathType {
 	case pathHashedPrefix:
-		return join(hash, strings.Trim(s.RemoteBasePath, "/"), fixed), nil
+		return join(d.prefix+hash, d.base, fixed), nil
 	case pathHashedInfix:
-		return join(hash, fixed), nil
+		return join(d.prefix+hash, fixed), nil
 	}
 	return "", fmt.Errorf("path type %d of the remote store is not known", s.PathType)
+}
+
+// remoteHash is the hash in the path of such a folder.
+func (s *ShallowSnapshot) remoteHash(shard int, category, kind string) (string, error) {
+	h := fnv.New64a()
+	h.Write([]byte(s.IndexUUID + strconv.Itoa(shard) + category + kind))
+	switch {
+	case s.HasPathHash && s.PathHashAlgorithm == 0:
+		return base64Hash(h.Sum64()), nil
+	case s.HasPathHash && s.PathHashAlgorithm == 1:
+		return compositeHash(h.Sum64()), nil
+	}
+	return "", fmt.Errorf("path hash algorithm %d is not known", s.PathHashAlgorithm)
 }
 
 // base64Hash is OpenSearch's FNV_1A_BASE64.
@@ -112,18 +114,11 @@ func base64Hash(v uint64) string {
 }
 
 func (s *Shard) remoteFiles(ctx context.Context, id SnapshotID, shallow *ShallowSnapshot) (*ShardSnapshot, error) {
-	open := func(kind string) (*remoteBlobs, error) {
-		return s.remoteFolder(ctx, s.r.opts.RemoteStore, shallow.RemoteRepository, shallow, remoteSegmentsDir, kind)
-	}
-	data, err := open(remoteData)
+	metadata, data, err := s.remoteFolders(ctx, s.r.opts.RemoteStore, shallow.RemoteRepository, shallow, remoteSegmentsDir)
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := open(remoteMetadata)
-	if err != nil {
-		return nil, err
-	}
-	locks, err := open(remoteLocks)
+	locks, err := s.remoteFolder(ctx, s.r.opts.RemoteStore, shallow.RemoteRepository, shallow, remoteLocks)
 	if err != nil {
 		return nil, err
 	}

@@ -45,19 +45,11 @@ func (g *translogGeneration) name() string {
 
 // pinnedOperations finds the generations of the translog that have operations above a checkpoint; nil if there are none.
 func (s *Shard) pinnedOperations(ctx context.Context, p *pinnedShard, checkpoint int64) (*Operations, error) {
-	at := *p.at
-	if s.r.opts.RemoteBase != nil {
-		at.RemoteBasePath = s.r.opts.RemoteBase(p.translog)
-	}
 	open := s.r.opts.RemoteTranslog
 	if open == nil {
 		open = s.r.opts.RemoteStore
 	}
-	metadata, err := s.remoteFolder(ctx, open, p.translog, &at, remoteTranslogDir, remoteMetadata)
-	if err != nil {
-		return nil, err
-	}
-	data, err := s.remoteFolder(ctx, open, p.translog, &at, remoteTranslogDir, remoteData)
+	metadata, data, err := s.remoteFolders(ctx, open, p.translog, p.at, remoteTranslogDir)
 	if err != nil {
 		return nil, err
 	}

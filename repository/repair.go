@@ -114,6 +114,8 @@ type repairer struct {
 	times  map[string]*span // of the shards of a snapshot
 	// shallow are the snapshots of which a shard is in a remote store.
 	shallow map[string]bool
+	// pinned are those whose infos are made anew from what they pin; of these not all is known until the end.
+	pinned map[string]bool
 
 	copies  []pointer
 	kept    int // copies that were made
@@ -141,7 +143,7 @@ func (t *span) shard(start, took int64) {
 // replaced or taken away a copy is kept. Nobody else may write to the repository meanwhile.
 func (r *Repository) Repair(ctx context.Context, opts RepairOptions) (*RepairReport, error) {
 	p := &repairer{r: r, opts: opts, report: &RepairReport{}, hints: map[string]map[string]string{}, infos: map[string]*SnapshotInfo{}, dirty: map[string]bool{},
-		global: map[string]bool{}, lost: map[string][]LostPart{}, times: map[string]*span{}, shallow: map[string]bool{}}
+		global: map[string]bool{}, lost: map[string][]LostPart{}, times: map[string]*span{}, shallow: map[string]bool{}, pinned: map[string]bool{}}
 	if err := p.plan(ctx); err != nil {
 		return nil, fmt.Errorf("repair: %w", err)
 	}

@@ -25,6 +25,8 @@ func (p *repairer) snapshots(ctx context.Context) error {
 			}
 			if !bad {
 				p.infos[s.UUID] = info
+			} else if err := p.byPin(ctx, s.SnapshotID); err != nil {
+				return err
 			}
 		}
 		if err := p.globalMetadata(ctx, s.SnapshotID); err != nil {
@@ -366,11 +368,15 @@ func (p *repairer) rebuildInfos(ctx context.Context) error {
 		info := p.infos[s.UUID]
 		ptr := pointer{p.r.root, p.r.opts.BasePath, snapName(s.UUID)}
 		switch {
-		case info == nil:
-			var err error
-			if info, err = p.newInfo(ctx, s); err != nil {
+		case info == nil || p.pinned[s.UUID]:
+			made, err := p.newInfo(ctx, s)
+			if err != nil {
 				return err
 			}
+			if info != nil {
+				made.PinnedTimestamp, made.ShallowCopy, made.StartTime, made.EndTime = info.PinnedTimestamp, info.ShallowCopy, info.StartTime, info.EndTime
+			}
+			info = made
 			p.infos[s.UUID] = info
 			p.action(RepairAction{Action: "rebuild", Blob: p.path(snapName(s.UUID)), Snapshot: s.Name, Shard: -1, Why: "the snapshot's info is lost; its user metadata is not known any more"})
 			if s.State != info.State {

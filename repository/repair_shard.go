@@ -61,10 +61,15 @@ func (p *repairer) shard(ctx context.Context, e *IndexEntry, n int, metas map[st
 	}
 	if elsewhere && !p.rebuilt { // nothing here refers to blobs of this repository
 		for _, uuid := range e.Snapshots {
-			if p.infos[uuid] == nil && w.shallow(uuid) {
+			_, full := w.listed[snapName(uuid)]
+			switch {
+			case p.infos[uuid] != nil || n >= metas[uuid].Shards():
+			case w.shallow(uuid):
 				if err := w.reference(ctx, p.entry(uuid)); err != nil {
 					return err
 				}
+			case !full:
+				w.loses(p.entry(uuid), "the snapshot's info is lost, and nothing else here says where the shard's data is")
 			}
 		}
 		return nil

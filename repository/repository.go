@@ -35,14 +35,11 @@ type Options struct {
 	Reserve int64
 	// Writer names the cluster in roots that are written; "" names none.
 	Writer string
-	// RemoteStore opens where shallow snapshots have their data; nil: nowhere.
+	// RemoteStore tells where shallow snapshots have their data; nil: nowhere.
 	RemoteStore RemoteStore
-	// RemoteTranslog opens the store of the repository that snapshots with a pinned timestamp name for the translog; nil: nowhere.
+	// RemoteTranslog does the same for the repository that snapshots with a pinned timestamp name for the translog; nil: nowhere.
 	RemoteTranslog RemoteStore
-	// RemoteBase returns the base path of a repository that RemoteStore opens without it, for snapshots that do not name it
-	// themselves; nil: there is none.
-	RemoteBase func(repository string) string
-	// RemoteLocks opens the same for releasing the locks of snapshots that are deleted; nil: nobody may.
+	// RemoteLocks is RemoteStore, open to writing, for releasing the locks of snapshots that are deleted; nil: nobody may.
 	RemoteLocks RemoteStore
 	// Abandoned, if set, is told when work was given up that may have left blobs in the folders of shards that nothing names:
 	// a clean-up with CleanupOptions.RootOnly would not find them.
@@ -67,6 +64,8 @@ type Repository struct {
 	plain  map[string]bool // UUIDs of snapshots that are known not to be shallow
 	counts map[string]int  // numbers of shards by the index's id and that of its metadata's blob
 	shards shardCache
+
+	remoteDirs map[remoteDirKey]remoteDirFound // where shards lie in remote stores
 }
 
 // Open returns the repository in a container. It makes no request.
@@ -84,7 +83,7 @@ func Open(_ context.Context, store blob.Container, opts Options) (*Repository, e
 	if err != nil {
 		return nil, fmt.Errorf("open repository in %s: %w", store, err)
 	}
-	return &Repository{store: store, root: root, opts: opts, paths: map[string][]string{}, plain: map[string]bool{}, counts: map[string]int{}}, nil
+	return &Repository{store: store, root: root, opts: opts, paths: map[string][]string{}, plain: map[string]bool{}, counts: map[string]int{}, remoteDirs: map[remoteDirKey]remoteDirFound{}}, nil
 }
 
 func (r *Repository) abandoned() {

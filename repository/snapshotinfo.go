@@ -115,6 +115,9 @@ func (s *SnapshotInfo) tree() *smile.Object {
 	if s.ShallowCopy != nil {
 		o.Set("remote_store_index_shallow_copy", *s.ShallowCopy)
 	}
+	if s.PinnedTimestamp != 0 {
+		o.Set("pinned_timestamp", s.PinnedTimestamp)
+	}
 	o.Set("indices", anyList(s.Indices))
 	o.Set("data_streams", anyList(s.DataStreams))
 	o.Set("state", s.State.String())

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
 
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/repository"
@@ -12,8 +16,8 @@ import (
 type remoteStoreKey struct{}
 
 // WithRemoteStore says where the commands that are run with the context find the data of shallow snapshots: in the
-// repository that OpenSearch knows as the one of remote segments, or, where its paths begin with a hash, in the bucket
-// that holds it. "" says nothing.
+// repository that OpenSearch knows as the one of remote segments, its base path included. Where its paths begin with a hash it may also
+// be the bucket that holds it. "" says nothing.
 func WithRemoteStore(ctx context.Context, location string) context.Context {
 	if location == "" {
 		return ctx
@@ -39,7 +43,7 @@ func options(ctx context.Context) repository.Options {
 		if !ok {
 			return nil
 		}
-		return func(ctx context.Context, _ string, _ bool) (blob.Container, error) {
+		place := sync.OnceValues(func() (*repository.RemotePlace, error) {
 			err := FolderThere(location)
 			var c blob.Container
 			if err == nil {
@@ -48,10 +52,46 @@ func options(ctx context.Context) repository.Options {
 			if err != nil {
 				return nil, fmt.Errorf("open the remote store at %s: %w", location, err)
 			}
-			return c, nil
-		}
+			readings := sync.OnceValues(func() ([]repository.RemoteAbove, error) { return above(ctx, c, location, write) })
+			return &repository.RemotePlace{Store: c, Above: func(context.Context) ([]repository.RemoteAbove, error) { return readings() }}, nil
+		})
+		return func(context.Context, string) (*repository.RemotePlace, error) { return place() }
 	}
 	return repository.Options{RemoteStore: open(remoteStoreKey{}, false), RemoteTranslog: open(remoteTranslogKey{}, false), RemoteLocks: open(remoteStoreKey{}, true)}
+}
+
+// above returns how a location can be read as a store and a base path in it. In a bucket its path is the base path. Of a folder any
+// number of its last parts may be; it may also be the one that a base path begins in, which the hashes then show.
+func above(ctx context.Context, c blob.Container, location string, write bool) ([]repository.RemoteAbove, error) {
+	whole := repository.RemoteAbove{Store: c}
+	if f, ok := strings.CutPrefix(location, "fs:"); ok {
+		dir, err := filepath.Abs(f)
+		if err != nil {
+			return nil, err
+		}
+		readings := []repository.RemoteAbove{whole}
+		for base := ""; filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
+			base = strings.TrimSuffix(filepath.Base(dir)+"/"+base, "/")
+			up, err := container(ctx, "fs:"+filepath.Dir(dir), write)
+			if err != nil {
+				return nil, err
+			}
+			readings = append(readings, repository.RemoteAbove{Store: up, BasePath: base})
+		}
+		return readings, nil
+	}
+	scheme, rest, _ := strings.Cut(location, ":")
+	u, err := url.Parse(location)
+	if err != nil || strings.Trim(u.Path, "/") == "" || scheme != "s3" && scheme != "oss" || !strings.HasPrefix(rest, "//") {
+		return []repository.RemoteAbove{whole}, nil //nolint:nilerr // the store was opened: it understands its location
+	}
+	base := strings.Trim(u.Path, "/")
+	u.Path, u.RawPath = "", ""
+	up, err := container(ctx, u.String(), write)
+	if err != nil {
+		return nil, fmt.Errorf("open the remote store at %s without its base path: %w", location, err)
+	}
+	return []repository.RemoteAbove{{Store: up, BasePath: base}, whole}, nil
 }
 
 // withHint says what to do where the data of a shallow snapshot is asked for and nobody said where it is.

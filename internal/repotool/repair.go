@@ -63,7 +63,7 @@ func Repair(ctx context.Context, p *Printer, location string, deep, apply bool) 
 	if err != nil {
 		return false, err
 	}
-	r, err := repository.Open(ctx, c, repository.Options{})
+	r, err := repository.Open(ctx, c, options(ctx))
 	if err != nil {
 		return false, err
 	}

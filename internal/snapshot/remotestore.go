@@ -12,9 +12,9 @@ import (
 	"github.com/varve-search/varve/repository"
 )
 
-// remoteSegments opens, for reading, the store of the repository where shallow snapshots have their data: what is registered
-// here under the name that OpenSearch had it. With bucket set its base_path is left out.
-func (s *Service) remoteSegments(_ context.Context, name string, bucket bool) (blob.Container, error) {
+// remoteSegments tells, for reading, where the repository lies in which shallow snapshots have their data: what is registered
+// here under the name that OpenSearch had it.
+func (s *Service) remoteSegments(_ context.Context, name string) (*repository.RemotePlace, error) {
 	o, err := s.open(name)
 	if err != nil {
 		if apierr.Is(err, "repository_missing_exception") {
@@ -22,22 +22,23 @@ func (s *Service) remoteSegments(_ context.Context, name string, bucket bool) (b
 		}
 		return nil, err
 	}
-	if bucket {
-		return o.bucket()
-	}
-	return blob.ReadOnly(o.store), nil
+	return remotePlace(o, blob.ReadOnly(o.store), o.bucket), nil
 }
 
-// remoteBase is the base path of a repository that remoteSegments opens without it.
-func (s *Service) remoteBase(name string) string {
-	if rec := s.store.View().Repository(name); rec != nil {
-		return rec.Settings.GetOr("base_path", "")
-	}
-	return ""
+// remotePlace is where a registered repository lies; bucket opens what its base path is relative to.
+func remotePlace(o *opened, store blob.Container, bucket func() (blob.Container, error)) *repository.RemotePlace {
+	return &repository.RemotePlace{Store: store, Above: func(context.Context) ([]repository.RemoteAbove, error) {
+		c, err := bucket()
+		if err != nil {
+			return nil, err
+		}
+		base := strings.Trim(o.record.Settings.GetOr("base_path", ""), "/")
+		return []repository.RemoteAbove{{Store: c, BasePath: base}}, nil
+	}}
 }
 
-// remoteLocks opens the same for releasing the locks of shallow snapshots that are deleted.
-func (s *Service) remoteLocks(_ context.Context, name string, bucket bool) (blob.Container, error) {
+// remoteLocks tells the same for releasing the locks of shallow snapshots that are deleted.
+func (s *Service) remoteLocks(_ context.Context, name string) (*repository.RemotePlace, error) {
 	o, err := s.open(name)
 	if err != nil { // as text: it is not the answer to who deletes from another repository
 		return nil, fmt.Errorf("it cannot be opened here: %v", err) //nolint:errorlint // see above
@@ -45,10 +46,7 @@ func (s *Service) remoteLocks(_ context.Context, name string, bucket bool) (blob
 	if readOnly(o.record) {
 		return nil, errors.New("it is registered as read-only here")
 	}
-	if bucket {
-		return s.openAbove(o.record)
-	}
-	return o.store, nil
+	return remotePlace(o, o.store, func() (blob.Container, error) { return s.openAbove(o.record) }), nil
 }
 
 // openBucket opens, for reading, what the base_path of a repository is relative to.

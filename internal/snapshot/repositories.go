@@ -267,10 +267,10 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 		return nil, err
 	}
 	opts := repository.Options{BasePath: base, ShardPathType: pathType, ShardPathPrefix: s.cfg.Settings.GetOr("cluster.snapshot.shard.path.prefix", ""),
-		Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments, RemoteTranslog: s.remoteSegments, RemoteBase: s.remoteBase, RemoteLocks: s.remoteLocks,
+		Writer: s.clusterName(), Reserve: reserve, RemoteStore: s.remoteSegments, RemoteTranslog: s.remoteSegments, RemoteLocks: s.remoteLocks,
 		Abandoned: func() { s.trafficOf(rec.Name).abandoned.Store(true) }}
 	if s.cfg.RemoteStore != nil {
-		opts.RemoteStore, opts.RemoteTranslog, opts.RemoteBase = s.cfg.RemoteStore, s.cfg.RemoteTranslog, nil
+		opts.RemoteStore, opts.RemoteTranslog = s.cfg.RemoteStore, s.cfg.RemoteTranslog
 	}
 	for _, key := range []string{"readonly", "compress"} {
 		if _, err := rec.Settings.Bool(key, false); err != nil {
