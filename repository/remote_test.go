@@ -207,6 +207,70 @@ func TestShallowHashedPaths(t *testing.T) {
 	}
 }
 
+// A real 3.8 was seen to lock metadata of the right commit that lacks a file of it, after a refresh that dropped a segment without
+// documents: then other metadata of the commit serves.
+func TestLockedMetadataLacksFile(t *testing.T) {
+	r, segments := openRemote(t, "opensearch-2.19/remote")
+	data := load(t, r)
+	id := data.Snapshots[0].SnapshotID
+	i, err := data.IndexIn(id, "products")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Shard(bg, i.IndexID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := s.Files(bg, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shallow, err := s.ShallowSnapshot(bg, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(segments, shallow.IndexUUID, "0", "segments")
+	locks, err := filepath.Glob(filepath.Join(folder, "lock_files", "*"+id.UUID+".v2_lock"))
+	if err != nil || len(locks) != 1 {
+		t.Fatalf("%v, %v", locks, err)
+	}
+	name, _ := parseRemoteLock(filepath.Base(locks[0]))
+	locked := filepath.Join(folder, "metadata", name)
+	for _, others := range []bool{true, false} {
+		now, err := filepath.Glob(locked[:strings.LastIndex(locked, "__")] + "*") // of the commit, if the loop put it there
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range now {
+			if others {
+				if err := os.Rename(f, f+"9"); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := os.Remove(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(locked, framedRemote(remoteExample(2)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Files(bg, id)
+		if !others {
+			if err == nil || !strings.Contains(err.Error(), "cannot be used") {
+				t.Errorf("with no metadata that has all files: %v", err)
+			}
+			continue
+		}
+		if err != nil || len(got.Files) != len(want.Files) {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		for _, f := range got.Files {
+			if err := s.readThrough(bg, f); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // What is missing or damaged in the remote store is found by Verify, and told by its path there.
 func TestVerifyShallowDamage(t *testing.T) {
 	r, segments := openRemote(t, "opensearch-2.19/remote")

@@ -141,7 +141,7 @@ func (r *Repository) shallowLocksOf(ctx context.Context, base *Data, id Snapshot
 	case err == nil && !info.Shallow():
 		return nil
 	case err == nil && info.PinnedTimestamp != 0:
-		pins, err := r.pinsOf(ctx, base, id, info.PinnedTimestamp)
+		pins, err := r.pinsOf(ctx, base, id, info.PinnedTimestamp, "delete the snapshot")
 		d.mu.Lock()
 		d.pins = append(d.pins, pins...)
 		d.mu.Unlock()

@@ -23,8 +23,8 @@ type pin struct {
 	searched bool // findByPath was asked
 }
 
-// pinsOf finds the pins of a snapshot in the remote stores of its indices, which must be open to writing.
-func (r *Repository) pinsOf(ctx context.Context, base *Data, id SnapshotID, time int64) ([]*pin, error) {
+// pinsOf finds the pins of a snapshot in the remote stores of its indices, which must be open to writing. What for is for messages.
+func (r *Repository) pinsOf(ctx context.Context, base *Data, id SnapshotID, time int64, what string) ([]*pin, error) {
 	byRepository := map[string]*pin{}
 	var out []*pin
 	for _, i := range base.SnapshotIndices(id) {
@@ -42,7 +42,7 @@ func (r *Repository) pinsOf(ctx context.Context, base *Data, id SnapshotID, time
 			byRepository[at], out = p, append(out, p)
 		}
 		if err := p.find(ctx, r, i.IndexID, m); err != nil {
-			return nil, fmt.Errorf("snapshot [%s] pins a timestamp in the remote store of repository [%s]; register that repository here without [readonly], or delete the snapshot with the cluster that took it: %w", id, at, err)
+			return nil, fmt.Errorf("snapshot [%s] pins a timestamp in the remote store of repository [%s]; register that repository here without [readonly], or %s with the cluster that took it: %w", id, at, what, err)
 		}
 	}
 	return out, nil
@@ -98,6 +98,35 @@ func pinnedTime(name, uuid string) (int64, bool) {
 	}
 	time, err := strconv.ParseInt(name[at+len(remoteNameParts):], 10, 64)
 	return time, err == nil && time > 0
+}
+
+// ClonePins pins for another snapshot what one pins, so that its data stays until both are deleted. It has to be called before Finalize
+// makes the other one visible. If that fails the pins stay, until the cluster that has the repository next takes a snapshot of the kind.
+func (r *Repository) ClonePins(ctx context.Context, base *Data, source, target SnapshotID, time int64) error {
+	pins, err := r.pinsOf(ctx, base, source, time, "clone the snapshot")
+	if err != nil {
+		return err
+	}
+	if len(pins) == 0 {
+		return fmt.Errorf("snapshot [%s] pins a timestamp, but none of its indices has a remote store", source)
+	}
+	for _, p := range pins {
+		if len(p.names) == 0 {
+			return fmt.Errorf("timestamp [%d] is not pinned any more by snapshot [%s] in the remote store of repository [%s]", time, source, p.at)
+		}
+		for _, name := range p.names {
+			of := strings.TrimSuffix(name, pinSuffix(source.UUID, time))
+			if err := putBytes(ctx, p.pins, of+pinSuffix(target.UUID, time), nil, blob.PutOptions{}); err != nil {
+				return fmt.Errorf("pin timestamp [%d] for snapshot [%s] in the remote store of repository [%s]: %w", time, target, p.at, err)
+			}
+		}
+	}
+	return nil
+}
+
+// pinSuffix ends the name of a pin, after the name that the repository has in the cluster that took the snapshot.
+func pinSuffix(uuid string, time int64) string {
+	return remoteNameParts + uuid + remoteNameParts + strconv.FormatInt(time, 10)
 }
 
 // releasePins removes pins. One that stays costs space in the remote store alone, until the cluster that has the repository next takes a

@@ -1,9 +1,11 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -122,10 +124,30 @@ func (s *Shard) remoteFiles(ctx context.Context, id SnapshotID, shallow *Shallow
 	if err != nil {
 		return nil, err
 	}
-	names, err := remoteMetadataNames(ctx, id, shallow, locks, metadata)
+	locked, err := lockedMetadata(ctx, id, shallow, locks)
 	if err != nil {
 		return nil, err
 	}
+	snap, err := s.fromMetadata(ctx, shallow, locked, metadata, data)
+	if snap != nil || err != nil && !isCorrupt(err) {
+		return snap, err
+	}
+	// Without a lock, as after a deletion that broke off, other metadata of the commit has what the snapshot needs, as long as it is there. So it
+	// may where a refresh came between the commit and the lock and dropped a segment whose documents were all deleted.
+	others, oerr := otherMetadata(ctx, shallow, locked, metadata)
+	if oerr != nil {
+		return nil, errors.Join(err, oerr)
+	}
+	snap, oerr = s.fromMetadata(ctx, shallow, others, metadata, data)
+	if snap != nil || oerr != nil && !isCorrupt(oerr) {
+		return snap, oerr
+	}
+	return nil, cmp.Or(err, oerr)
+}
+
+// fromMetadata returns the files of a snapshot's commit by the first of some metadata files that has them all; nil without an error if there
+// are none.
+func (s *Shard) fromMetadata(ctx context.Context, shallow *ShallowSnapshot, names []string, metadata, data *remoteBlobs) (*ShardSnapshot, error) {
 	var first error
 	for _, name := range names {
 		b, err := blob.ReadAll(ctx, metadata.c, name, s.r.opts.MaxMetadata)
@@ -147,6 +169,11 @@ func (s *Shard) remoteFiles(ctx context.Context, id SnapshotID, shallow *Shallow
 	return nil, first
 }
 
+func isCorrupt(err error) bool {
+	var c *CorruptError
+	return errors.As(err, &c)
+}
+
 // metadataPrefix begins the names of the metadata files of the snapshot's commit, and of the locks on them.
 func (s *ShallowSnapshot) metadataPrefix() (string, error) {
 	if s.PrimaryTerm < 0 || s.CommitGeneration < 0 {
@@ -155,9 +182,8 @@ func (s *ShallowSnapshot) metadataPrefix() (string, error) {
 	return fmt.Sprintf("%s%019d__%019d__", remoteMetadataPrefix, math.MaxInt64-s.PrimaryTerm, math.MaxInt64-s.CommitGeneration), nil
 }
 
-// remoteMetadataNames returns the metadata file that the snapshot has locked. Where the lock is gone, as after a deletion
-// that broke off, those of the same commit may still have what it needs: all are returned, newest first.
-func remoteMetadataNames(ctx context.Context, id SnapshotID, shallow *ShallowSnapshot, locks, metadata *remoteBlobs) ([]string, error) {
+// lockedMetadata returns the metadata file that the snapshot has locked.
+func lockedMetadata(ctx context.Context, id SnapshotID, shallow *ShallowSnapshot, locks *remoteBlobs) ([]string, error) {
 	prefix, err := shallow.metadataPrefix()
 	if err != nil {
 		return nil, err
@@ -169,14 +195,23 @@ func remoteMetadataNames(ctx context.Context, id SnapshotID, shallow *ShallowSna
 		}
 		return nil
 	})
-	if err != nil || len(names) > 0 {
-		return names, err
+	return names, err
+}
+
+// otherMetadata returns the metadata files of the snapshot's commit that it has not locked, newest first.
+func otherMetadata(ctx context.Context, shallow *ShallowSnapshot, locked []string, metadata *remoteBlobs) ([]string, error) {
+	prefix, err := shallow.metadataPrefix()
+	if err != nil {
+		return nil, err
 	}
+	var names []string
 	err = metadata.c.List(ctx, prefix, func(i blob.Info) error {
-		names = append(names, i.Name)
+		if !slices.Contains(locked, i.Name) {
+			names = append(names, i.Name)
+		}
 		return nil
 	})
-	if err == nil && len(names) == 0 {
+	if err == nil && len(names)+len(locked) == 0 {
 		err = corrupt(join(metadata.path, prefix+"*"), nil, "the metadata of the shard's commit is missing; is this the right remote store?")
 	}
 	slices.Sort(names)

@@ -104,8 +104,10 @@ func parseSnapshotInfo(o *smile.Object) (*SnapshotInfo, error) {
 	return s, f.err
 }
 
-// clone tells whether the snapshot was made of another one. Of those no shards are counted.
-func (s *SnapshotInfo) clone() bool { return s.TotalShards == 0 && len(s.Indices) > 0 }
+// clone tells whether the snapshot was made of another one. Of those no shards are counted, or they began after the time that they pin.
+func (s *SnapshotInfo) clone() bool {
+	return s.TotalShards == 0 && len(s.Indices) > 0 || s.PinnedTimestamp != 0 && s.StartTime > s.PinnedTimestamp
+}
 
 func (s *SnapshotInfo) tree() *smile.Object {
 	o := smile.NewObject(

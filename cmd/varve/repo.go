@@ -27,9 +27,9 @@ to with --apply, by prune and repair.
 ` + location + `
 
 A shallow snapshot of OpenSearch has its data in another repository, the one of
-remote segments. --remote-store LOCATION says where that is (its bucket, if its
-paths begin with a hash): it is for ls, show, du, cat, export, diff, cp, extract,
-open, prune and verify. One that pins a timestamp (shallow_snapshot_v2) also needs
+remote segments. --remote-store LOCATION says where that is, its base path included: it
+is for ls, show, du, cat, export, diff, cp, extract, open, prune, repair and
+verify. One that pins a timestamp (shallow_snapshot_v2) also needs
 the repository of the remote translog, where it has what was not refreshed:
 --remote-translog LOCATION.
 

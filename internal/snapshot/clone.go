@@ -52,7 +52,7 @@ func (s *Service) beginClone(ctx context.Context, uuid string, req CloneRequest)
 		return err
 	}
 	job := &state.SnapshotJob{UUID: uuid, Name: req.Target, Repository: req.Repository, State: jobInit, IncludeGlobalState: true,
-		Started: time.Now().UTC(), RepositoryGeneration: data.Generation, CloneOf: source.Name, SourceUUID: source.UUID, Trace: s.cfg.Tracer.NewJob(ctx)}
+		Started: time.Now().UTC(), RepositoryGeneration: data.Generation, CloneOf: source.Name, SourceUUID: source.UUID, CloneAll: slices.Contains(req.Indices, "*"), Trace: s.cfg.Tracer.NewJob(ctx)}
 	if len(names) == 0 {
 		return apierr.New(500, "snapshot_exception", "[%s:%s] No indices in the source snapshot [%s] matched requested pattern [%s]",
 			req.Repository, source.SnapshotID, source.SnapshotID, strings.Join(req.Indices, ","))
@@ -84,7 +84,7 @@ func (s *Service) beginClone(ctx context.Context, uuid string, req CloneRequest)
 
 // prepareClone finds out how many shards a clone has, and writes a record for each.
 func (s *Service) prepareClone(ctx context.Context, job *state.SnapshotJob) error {
-	parts, err := s.cloneParts(ctx, job)
+	parts, pinned, err := s.cloneParts(ctx, job)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -97,7 +97,7 @@ func (s *Service) prepareClone(ctx context.Context, job *state.SnapshotJob) erro
 			return nil
 		}
 		next := *cur
-		next.State, next.Shards = jobStarted, len(parts)
+		next.State, next.Shards, next.PinnedTimestamp = jobStarted, len(parts), pinned
 		tx.Put(&next)
 		for _, p := range parts {
 			tx.Put(p)
@@ -106,27 +106,34 @@ func (s *Service) prepareClone(ctx context.Context, job *state.SnapshotJob) erro
 	})
 }
 
-func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*state.SnapshotShard, error) {
+// cloneParts returns what is to do for each shard, or the timestamp that the source pins: then nothing is.
+func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*state.SnapshotShard, int64, error) {
 	o, err := s.open(job.Repository)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	source := repository.SnapshotID{Name: job.CloneOf, UUID: job.SourceUUID}
 	info, err := o.repo.SnapshotInfo(ctx, source)
 	if err != nil {
-		return nil, s.describe(job.Repository, err)
+		return nil, 0, s.describe(job.Repository, err)
+	}
+	if info.PinnedTimestamp != 0 {
+		if !job.CloneAll {
+			err = apierr.New(500, "snapshot_exception", "[%s:%s] Aborting clone for Snapshot-v2, only wildcard pattern '*' is supported for indices", job.Repository, job.Name)
+		}
+		return nil, info.PinnedTimestamp, err
 	}
 	if info.Shallow() {
-		return nil, snapshotError(job, "Can't clone the shallow snapshot [%s]: its data lies in a remote store", source)
+		return nil, 0, snapshotError(job, "Can't clone the shallow snapshot [%s]: its data lies in a remote store", source)
 	}
 	for _, f := range info.Failures {
 		if i := slices.IndexFunc(job.Indices, func(ix state.SnapshotIndex) bool { return ix.Name == f.Index }); i >= 0 {
-			return nil, snapshotError(job, "Can't clone index [[%s/%s]] because its snapshot was not successful.", f.Index, job.Indices[i].ID)
+			return nil, 0, snapshotError(job, "Can't clone index [[%s/%s]] because its snapshot was not successful.", f.Index, job.Indices[i].ID)
 		}
 	}
 	data, _, err := s.settled(ctx, job.Repository, o)
 	if err != nil {
-		return nil, s.describe(job.Repository, err)
+		return nil, 0, s.describe(job.Repository, err)
 	}
 	shards := make([]int, len(job.Indices))
 	g, gctx := errgroup.WithContext(ctx)
@@ -141,7 +148,7 @@ func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*st
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, s.describe(job.Repository, err)
+		return nil, 0, s.describe(job.Repository, err)
 	}
 	var parts []*state.SnapshotShard
 	for i, ix := range job.Indices {
@@ -149,7 +156,7 @@ func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*st
 			parts = append(parts, &state.SnapshotShard{JobUUID: job.UUID, Index: ix.Name, IndexUUID: ix.UUID, IndexID: ix.ID, PathType: ix.PathType, Shard: n, State: shardQueued})
 		}
 	}
-	return parts, nil
+	return parts, 0, nil
 }
 
 // cloneShard writes a shard's lists for a clone.

@@ -67,6 +67,11 @@ func (s *Service) finalizeOn(ctx context.Context, v *state.View, job *state.Snap
 	if err != nil {
 		return nil, nil, err
 	}
+	if n.Info.PinnedTimestamp != 0 { // before the snapshot is seen: from then on its data must stay
+		if err := o.repo.ClonePins(ctx, data, repository.SnapshotID{Name: job.CloneOf, UUID: job.SourceUUID}, id, n.Info.PinnedTimestamp); err != nil {
+			return nil, nil, err
+		}
+	}
 	res, err := o.repo.Finalize(ctx, data, *n)
 	if err != nil {
 		return nil, nil, err
@@ -163,8 +168,7 @@ func (s *Service) build(ctx context.Context, v *state.View, repo *repository.Rep
 		n.Info.Indices = append(n.Info.Indices, x.Index.Name)
 	}
 	slices.Sort(n.Info.Indices)
-	if job.CloneOf != "" { // a real node counts no shards of a clone
-		n.Info.TotalShards = 0
+	if job.CloneOf != "" {
 		return n, nil
 	}
 	for _, p := range parts {
@@ -230,6 +234,15 @@ func buildSnapshot(v *state.View, job *state.SnapshotJob, parts []*state.Snapsho
 func buildClone(ctx context.Context, repo *repository.Repository, job *state.SnapshotJob, parts []*state.SnapshotShard, data *repository.Data, n *repository.NewSnapshot) (err error) {
 	source := repository.SnapshotID{Name: job.CloneOf, UUID: job.SourceUUID}
 	n.Info.UserMetadata = smile.NewObject()
+	n.Info.TotalShards = 0 // a real node counts no shards of a clone, but for one that pins a timestamp
+	if job.PinnedTimestamp != 0 {
+		info, err := repo.SnapshotInfo(ctx, source)
+		if err != nil {
+			return err
+		}
+		n.Info.PinnedTimestamp, n.Info.ShallowCopy, n.Info.Version = info.PinnedTimestamp, info.ShallowCopy, info.Version
+		n.Info.TotalShards, n.Info.SuccessfulShards = info.TotalShards, info.TotalShards
+	}
 	for _, ji := range job.Indices {
 		meta, err := repo.IndexMetadata(ctx, data, source, ji.Name)
 		if err != nil {

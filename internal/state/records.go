@@ -275,6 +275,8 @@ type SnapshotJob struct {
 	TaskID               string          `json:"task_id,omitempty"`
 	DataStreams          []string        `json:"data_streams,omitempty"` // that were asked for, in order
 	CloneOf              string          `json:"clone_of,omitempty"`     // source snapshot of a clone
+	CloneAll             bool            `json:"clone_all,omitempty"`    // the clone was asked for with "*"
+	PinnedTimestamp      int64           `json:"pinned,omitempty"`       // what the source of the clone pins in remote stores; 0 if nothing
 	SourceUUID           string          `json:"source_uuid,omitempty"`
 	Trace                string          `json:"trace,omitempty"` // token of the tracer, while it is traced
 }
