@@ -84,7 +84,11 @@ func (s *Service) beginClone(ctx context.Context, uuid string, req CloneRequest)
 
 // prepareClone finds out how many shards a clone has, and writes a record for each.
 func (s *Service) prepareClone(ctx context.Context, job *state.SnapshotJob) error {
+	indices := job.Indices
 	parts, pinned, err := s.cloneParts(ctx, job)
+	if err == nil && pinned != 0 {
+		indices, err = s.allOfSource(ctx, job)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -97,13 +101,30 @@ func (s *Service) prepareClone(ctx context.Context, job *state.SnapshotJob) erro
 			return nil
 		}
 		next := *cur
-		next.State, next.Shards, next.PinnedTimestamp = jobStarted, len(parts), pinned
+		next.State, next.Shards, next.PinnedTimestamp, next.Indices = jobStarted, len(parts), pinned, indices
 		tx.Put(&next)
 		for _, p := range parts {
 			tx.Put(p)
 		}
 		return nil
 	})
+}
+
+// allOfSource returns all indices of a source that pins a timestamp, whatever else than "*" was asked for, as a real node does.
+func (s *Service) allOfSource(ctx context.Context, job *state.SnapshotJob) ([]state.SnapshotIndex, error) {
+	o, err := s.open(job.Repository)
+	if err != nil {
+		return nil, err
+	}
+	data, _, err := s.settled(ctx, job.Repository, o)
+	if err != nil {
+		return nil, s.describe(job.Repository, err)
+	}
+	var out []state.SnapshotIndex
+	for _, ix := range data.SnapshotIndices(repository.SnapshotID{Name: job.CloneOf, UUID: job.SourceUUID}) {
+		out = append(out, state.SnapshotIndex{Name: ix.Name, ID: ix.ID, UUID: ix.ID, PathType: ix.ShardPathType})
+	}
+	return out, nil
 }
 
 // cloneParts returns what is to do for each shard, or the timestamp that the source pins: then nothing is.
