@@ -111,7 +111,7 @@ func TestSpread(t *testing.T) {
 	s.fill(t, "left", ids[:40], docs)
 	s.fill(t, "right", ids[40:], docs)
 	spreads := [][]string{{"many"}, {"left", "right"}, {"right", "left", "empty"}}
-	for range 150 {
+	for range 80 {
 		track := []string{`true`, `true`, `false`, `7`, `200`}[r.IntN(5)]
 		body := fmt.Sprintf(`"query":%s,"sort":%s,"track_total_hits":%s,"_source":false`, randomQuery(r), randomSort(r), track)
 		if r.IntN(2) == 0 {

@@ -3,6 +3,7 @@ package xcontent
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -40,7 +41,7 @@ func decode(data []byte, strict bool) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("more follows after the JSON value, at byte %d", dec.InputOffset())
 	}
 	return v, nil
