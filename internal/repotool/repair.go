@@ -163,7 +163,11 @@ func (o *Repaired) print(p *Printer, location string, deep bool) error {
 		return err
 	}
 	if o.Applied {
-		return p.printf("\nDone. What was replaced is kept in %s. Register the repository anew in every cluster that uses it.\n", o.Backup)
+		kept := ""
+		if o.Backup != "" {
+			kept = " What was replaced is kept in " + o.Backup + "."
+		}
+		return p.printf("\nDone.%s Register the repository anew in every cluster that uses it.\n", kept)
 	}
 	flag := ""
 	if deep {
