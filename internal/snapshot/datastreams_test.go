@@ -80,8 +80,8 @@ func TestChooseStreams(t *testing.T) {
 		"plain":                 "plain;",
 		".ds-logs-000002":       ".ds-logs-000002;",
 		"logs,-.ds-logs-000001": ".ds-logs-000002 .ds-logs-000003; logs",
-		"*,-logs":               ".ds-logbook-000001 .ds-logs-000001 .ds-logs-000002 .ds-logs-000003 plain; logbook",
-		"*,-logs,-.ds-logs-*":   ".ds-logbook-000001 plain; logbook",
+		"*,-logs":               "no such index [logs]", // as a real node: what is excluded is an index
+		"*,-logs,-.ds-logs-*":   "no such index [logs]",
 		"nope":                  "no such index [nope]",
 		"logs,nope":             "no such index [nope]",
 	} {
