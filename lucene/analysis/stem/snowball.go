@@ -2,6 +2,7 @@ package stem
 
 import (
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/blevesearch/snowballstem"
@@ -34,6 +35,37 @@ var snowball = map[string]func(*snowballstem.Env) bool{
 
 // Snowball returns the Snowball stemmer of a language (a lower-case English name).
 func Snowball(language string) (func(term string) string, bool) {
+	run, ok := snowballOf(language)
+	if !ok {
+		return nil, false
+	}
+	return func(term string) string { return byUnits(term, run) }, true
+}
+
+// byUnits lets a stemmer see UTF-16 units, as in Lucene, where some rules count characters: those outside the basic plane are two.
+func byUnits(term string, run func(string) string) string {
+	if !strings.ContainsFunc(term, func(r rune) bool { return r > 0xFFFF }) {
+		return run(term)
+	}
+	var in strings.Builder
+	for _, u := range utf16.Encode([]rune(term)) {
+		if r := rune(u); utf16.IsSurrogate(r) {
+			in.WriteRune(unitBase + r)
+		} else {
+			in.WriteRune(r)
+		}
+	}
+	var out []uint16
+	for _, r := range run(in.String()) {
+		out = append(out, uint16(r)) // unitBase goes
+	}
+	return string(utf16.Decode(out)) // a half that is alone becomes U+FFFD, as in Lucene
+}
+
+// unitBase makes private-use characters of surrogates, in a plane of which no others are left then.
+const unitBase = 0x100000
+
+func snowballOf(language string) (func(term string) string, bool) {
 	f, ok := snowball[language]
 	if !ok {
 		return nil, false
