@@ -11,7 +11,7 @@ import (
 var given = flag.Int64("seed", 0, "seed of the random tests; 0 takes that of the environment's VARVE_SEED, and the time where that is not set")
 
 // Of returns the seed of a random test, and prints how to repeat it. The checks of a change set VARVE_SEED from its
-// content (.ci/run), so that one commit always gets the same answer; whoever runs a test without it tries something new.
+// code (.ci/run), so that the same code always gets the same answer; whoever runs a test without it tries something new.
 func Of(t testing.TB) int64 {
 	t.Helper()
 	seed := *given
