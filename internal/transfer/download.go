@@ -66,6 +66,7 @@ func (d *Download) Look(ctx context.Context) error {
 		looked[i] = d.Progress.Add(f.PhysicalName, f.Length, false)
 	}
 	d.looked = looked
+	var there []*FileProgress
 	for i, f := range d.Files {
 		if CommitFile(f.PhysicalName) {
 			continue
@@ -73,12 +74,15 @@ func (d *Download) Look(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		there, err := have(d.Dir, f, false)
+		ok, err := have(d.Dir, f, false)
 		if err != nil {
 			return err
 		}
-		d.Progress.reuse(looked[i], there)
+		if ok {
+			there = append(there, looked[i])
+		}
 	}
+	d.Progress.reuseAll(there)
 	return nil
 }
 

@@ -62,6 +62,18 @@ func (p *Progress) reuse(f *FileProgress, reused bool) {
 	p.ReusedBytes.Add(bytes)
 }
 
+// reuseAll notes at once that the other side has some files: who looks meanwhile sees none or all of them.
+func (p *Progress) reuseAll(files []*FileProgress) {
+	n, bytes := int64(0), int64(0)
+	for _, f := range files {
+		if !f.reused.Swap(true) {
+			n, bytes = n+1, bytes+f.Length
+		}
+	}
+	p.ReusedFiles.Add(n)
+	p.ReusedBytes.Add(bytes)
+}
+
 // Files returns the files by name.
 func (p *Progress) Files() []*FileProgress {
 	p.mu.Lock()
