@@ -114,6 +114,7 @@ func TestFixtures(t *testing.T) {
 			if len(infos) != len(want.Snapshots) {
 				t.Fatalf("%d snapshots, want %d", len(infos), len(want.Snapshots))
 			}
+			known := 0
 			for _, ws := range want.Snapshots {
 				entry, err := d.Snapshot(ws.Name)
 				if err != nil {
@@ -143,6 +144,9 @@ func TestFixtures(t *testing.T) {
 					t.Error(err)
 				}
 				checkShards(t, r, d, info, ws.ShardStatus)
+				if checkCounts(t, r, d, info) {
+					known++
+				}
 				for index, wi := range ws.Indices {
 					m, err := r.IndexMetadata(bg, d, entry.SnapshotID, index)
 					if err != nil {
@@ -159,6 +163,10 @@ func TestFixtures(t *testing.T) {
 					}
 				}
 			}
+			if known > 0 != (d.Snapshots[0].IndexMetadata != nil && !infos[0].Shallow()) { // old formats, and shallow snapshots, are read
+				t.Errorf("the root tells the shards of %d snapshots", known)
+			}
+			t.Logf("the root tells the shards of %d snapshots", known)
 			for _, deep := range []bool{false, true} {
 				st, err := r.Verify(bg, VerifyOptions{Deep: deep}, func(f Finding) { t.Errorf("deep %v: %s", deep, f) })
 				if err != nil || st.Snapshots != 4 || st.Shards == 0 {

@@ -238,6 +238,11 @@ func (m *clusterModel) check(r *Repository) {
 		if len(indices) != len(want) {
 			m.t.Fatalf("snapshot [%s] has %d indices, want %d", s.Name, len(indices), len(want))
 		}
+		info, err := r.SnapshotInfo(bg, s.SnapshotID)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		checkCounts(m.t, r, d, info)
 		for _, i := range indices {
 			md, err := r.IndexMetadata(bg, d, s.SnapshotID, i.Name)
 			if err != nil || md.Shards() != len(want[i.Name]) {

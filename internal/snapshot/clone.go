@@ -156,15 +156,16 @@ func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*st
 	if err != nil {
 		return nil, 0, s.describe(job.Repository, err)
 	}
+	counts := data.ShardCounts(info)
 	shards := make([]int, len(job.Indices))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, ix := range job.Indices {
-		g.Go(func() error {
-			meta, err := o.repo.IndexMetadata(gctx, data, source, ix.Name)
-			if err == nil {
-				shards[i] = meta.Shards()
-			}
+		if shards[i] = counts[ix.ID]; shards[i] > 0 {
+			continue
+		}
+		g.Go(func() (err error) {
+			shards[i], err = o.repo.ShardCount(gctx, data, source, ix.Name)
 			return err
 		})
 	}

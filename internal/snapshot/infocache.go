@@ -76,6 +76,12 @@ func (o *opened) info(ctx context.Context, id repository.SnapshotID) (*repositor
 	if err != nil {
 		return nil, err
 	}
+	o.keepInfo(i)
+	return i, nil
+}
+
+// keepInfo puts an info into the cache: one that is in the repository, and that nobody changes any more.
+func (o *opened) keepInfo(i *repository.SnapshotInfo) {
 	cost := 300
 	for _, name := range i.Indices {
 		cost += 16 + len(name)
@@ -83,6 +89,5 @@ func (o *opened) info(ctx context.Context, id repository.SnapshotID) (*repositor
 	for _, f := range i.Failures {
 		cost += 80 + len(f.Index) + len(f.Reason) + len(f.NodeID)
 	}
-	o.infos.put(id.UUID, i, cost)
-	return i, nil
+	o.infos.put(i.UUID, i, cost)
 }

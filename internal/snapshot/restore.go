@@ -76,11 +76,10 @@ func (s *Service) restore(ctx context.Context, uuid string, req RestoreRequest) 
 	if err != nil {
 		return nil, err
 	}
-	data, err := o.repo.LoadData(ctx)
+	data, err := o.root(ctx)
 	if err != nil {
 		return nil, s.describe(req.Repository, err)
 	}
-	o.keep(data)
 	entry, err := data.Snapshot(req.Snapshot)
 	if err != nil {
 		return nil, apierr.New(http.StatusInternalServerError, "snapshot_restore_exception", "[%s:%s] snapshot does not exist", req.Repository, req.Snapshot)

@@ -179,6 +179,7 @@ func (o *opened) status(ctx context.Context, name string, data *repository.Data,
 		}
 		failed[f.Index][f.Shard] = f
 	}
+	counts := data.ShardCounts(info)
 	var mu sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(listParallel)
@@ -187,7 +188,7 @@ func (o *opened) status(ctx context.Context, name string, data *repository.Data,
 			continue
 		}
 		g.Go(func() error {
-			shards, err := o.indexStatus(gctx, data, e.SnapshotID, ix.IndexID, failed[ix.Name])
+			shards, err := o.indexStatus(gctx, data, info, ix.IndexID, counts[ix.ID], failed[ix.Name])
 			if err != nil {
 				return err
 			}
@@ -200,15 +201,18 @@ func (o *opened) status(ctx context.Context, name string, data *repository.Data,
 	return st, g.Wait()
 }
 
-// indexStatus reads the shards' numbers of an index in a snapshot.
-func (o *opened) indexStatus(ctx context.Context, data *repository.Data, id repository.SnapshotID, ix repository.IndexID, failed map[int]repository.ShardFailure) (map[int]ShardStatus, error) {
+// indexStatus reads the shards' numbers of an index in a snapshot; count is how many there are, if that is known, or 0.
+func (o *opened) indexStatus(ctx context.Context, data *repository.Data, info *repository.SnapshotInfo, ix repository.IndexID, count int, failed map[int]repository.ShardFailure) (map[int]ShardStatus, error) {
+	id := info.SnapshotID
 	key := id.UUID + "/" + ix.ID
 	if shards, ok := o.shards.get(key); ok {
 		return shards, nil
 	}
-	count, err := o.repo.ShardCount(ctx, data, id, ix.Name)
-	if err != nil {
-		return nil, err
+	if count == 0 {
+		var err error
+		if count, err = o.repo.ShardCount(ctx, data, id, ix.Name); err != nil {
+			return nil, err
+		}
 	}
 	shards := map[int]ShardStatus{}
 	for n := range count {
@@ -230,11 +234,9 @@ func (o *opened) indexStatus(ctx context.Context, data *repository.Data, id repo
 			continue
 		}
 		var missing *repository.MissingSnapshotError
-		if errors.As(err, &missing) {
-			if info, ierr := o.repo.SnapshotInfo(ctx, id); ierr == nil && info.PinnedTimestamp != 0 {
-				shards[n] = ShardStatus{Stage: "DONE"} // as OpenSearch: it names no files
-				continue
-			}
+		if errors.As(err, &missing) && info.PinnedTimestamp != 0 {
+			shards[n] = ShardStatus{Stage: "DONE"} // as OpenSearch: it names no files
+			continue
 		}
 		if err != nil {
 			return nil, err

@@ -51,6 +51,12 @@ var indices = map[string]int{"one": 1, "two": 2}
 
 func startNode(t testing.TB) *node {
 	t.Helper()
+	return startNodeWith(t, func(n *node) cluster.Restorer { return snapshot.New(n.config()) }) // it only brings shards: a crash does not touch it
+}
+
+// startNodeWith lets one choose who brings the shards of restores.
+func startNodeWith(t testing.TB, restorer func(*node) cluster.Restorer) *node {
+	t.Helper()
 	ctx := context.Background()
 	n := &node{t: t, stores: map[string]*mem.Store{}, disks: map[string]faulty.Volatile{}, log: slog.New(slog.DiscardHandler)}
 	if testing.Verbose() && os.Getenv("VARVE_MODEL_LOG") != "" {
@@ -64,9 +70,9 @@ func startNode(t testing.TB) *node {
 	check(t, n.store.Join(ctx, state.Node{ID: id.ID, Name: "node", EphemeralID: state.NewUUID(), Roles: []string{"data", "cluster_manager"}, Version: "2.19.0", Started: time.Now()}))
 	tasks := task.NewRegistry(id.ID)
 	n.node = cluster.NewNode(cluster.Config{DataPath: dir, Store: n.store, Tasks: tasks, Settings: settings.Settings{}, Log: n.log, IndexBuffer: 16 << 20})
-	n.node.SetRestorer(snapshot.New(n.config())) // it only brings shards: a crash does not touch it
 	n.calm()
 	n.start()
+	n.node.SetRestorer(restorer(n))
 	check(t, n.node.Start(ctx))
 	t.Cleanup(func() {
 		n.service.Load().Stop()

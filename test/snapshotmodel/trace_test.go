@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-search/varve/internal/cluster"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/snapshot"
 	"github.com/varve-search/varve/internal/state"
@@ -53,7 +54,7 @@ func plain(lines []string) string {
 
 // TestTraces fixes which requests each operation sends to the store, so that one more is seen. The index has two shards.
 func TestTraces(t *testing.T) {
-	n := startNode(t)
+	n := startNodeWith(t, func(n *node) cluster.Restorer { return n.svc() }) // as in a server
 	ctx := context.Background()
 	check(t, n.svc().PutRepository(ctx, "r", "fs", settings.Settings{"location": "r", "max_snapshot_bytes_per_sec": "0"}, false))
 	for s := range 2 {
@@ -69,18 +70,23 @@ func TestTraces(t *testing.T) {
 			return err
 		}
 	}
-	list := func() error {
-		_, err := n.svc().List(ctx, "r", []string{"_all"}, false, true)
-		return err
-	}
-	status := func() error {
-		look, err := n.svc().OpenStatus(ctx, "r", []string{"b"}, nil, false)
-		if err != nil {
+	list := func(svc *snapshot.Service) func() error {
+		return func() error {
+			_, err := svc.List(ctx, "r", []string{"_all"}, false, true)
 			return err
 		}
-		_, err = look[0](ctx)
-		return err
 	}
+	status := func(svc *snapshot.Service, name string) func() error {
+		return func() error {
+			look, err := svc.OpenStatus(ctx, "r", []string{name}, nil, false)
+			if err != nil {
+				return err
+			}
+			_, err = look[0](ctx)
+			return err
+		}
+	}
+	another := snapshot.New(n.config()) // a process that has written nothing
 	var golden strings.Builder
 	for _, op := range []struct {
 		name string
@@ -91,14 +97,17 @@ func TestTraces(t *testing.T) {
 		{"clone", func() error {
 			return n.svc().Clone(ctx, snapshot.CloneRequest{Repository: "r", Source: "a", Target: "c", Indices: []string{"*"}})
 		}},
-		{"list", list},
-		{"list again", list},
+		{"list", list(n.svc())},
 		{"list names", func() error {
 			_, err := n.svc().List(ctx, "r", []string{"_all"}, false, false)
 			return err
 		}},
-		{"status", status},
-		{"status again", status},
+		{"status", status(n.svc(), "b")},
+		{"status again", status(n.svc(), "b")},
+		{"list in a new process", list(another)},
+		{"list again", list(another)},
+		{"status in a new process", status(another, "b")},
+		{"status of a clone, which counts no shards, in a new process", status(snapshot.New(n.config()), "c")},
 		{"status of what is being taken", func() error {
 			n.svc().Current("r")
 			return nil
