@@ -5,5 +5,8 @@
 // file. Then the folder is synced. Temporary names start with "pending-", which OpenSearch cleans up
 // too; List hides them, and ListTemp and DeleteTemp handle what a killed process left.
 //
+// Removed files give back their space a little later where that makes a removal wait (ext4):
+// docs/decisions/0017.
+//
 // The scheme "fs:PATH" opens such a container.
 package fs

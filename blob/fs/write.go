@@ -34,6 +34,7 @@ func (c *Container) Put(ctx context.Context, name string, r io.Reader, size int6
 			return c.fail("put", name, iofs.ErrExist)
 		}
 	}
+	awaitRoom(ctx, c.dir, size)
 	temp, f, err := c.createTemp(name)
 	if err != nil {
 		return c.fail("put", name, err)
@@ -228,7 +229,7 @@ func (c *Container) removeOne(ctx context.Context, name string, check func(strin
 	}
 	err := ctx.Err()
 	if err == nil {
-		err = os.Remove(filepath.Join(c.dir, filepath.FromSlash(name)))
+		err = removeFile(filepath.Join(c.dir, filepath.FromSlash(name)))
 	}
 	if err == nil || kindOf(err) == blob.KindNotFound {
 		return nil
@@ -257,7 +258,7 @@ func (c *Container) DeleteTree(ctx context.Context) (blob.DeleteStats, error) {
 			return nil
 		}
 		if err == nil {
-			err = os.Remove(path)
+			err = removeFile(path)
 		}
 		if err != nil && !errors.Is(err, iofs.ErrNotExist) {
 			return err
