@@ -2,7 +2,7 @@ package repository
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -24,6 +24,8 @@ type CleanupOptions struct {
 	// TempAge is for how many seconds an unfinished file of a file system must not have changed
 	// before it counts as left behind; default one hour.
 	TempAge int64
+	// trust spares the read of index.latest where this process knows what it says.
+	trust bool
 }
 
 // Stale is a blob that nothing refers to.
@@ -40,6 +42,7 @@ type CleanupReport struct {
 	Kept []error
 	// noLatest says that index.latest is not there, or does not name the newest root.
 	noLatest bool
+	rootSize int64 // of the newest root, as it is listed
 	// rewrites are indices of shards that list snapshots which the root does not have.
 	rewrites []rewrite
 }
@@ -58,7 +61,7 @@ type rewrite struct {
 // It must not run beside a snapshot of the same cluster: that one would fail.
 func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOptions) (*CleanupReport, error) {
 	if opts.TempAge == 0 {
-		opts.TempAge = 3600
+		opts.TempAge = tempAge
 	}
 	report, d := &CleanupReport{}, &doomed{}
 	if err := r.findStale(ctx, base, opts, d, report); err != nil {
@@ -108,6 +111,27 @@ func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOption
 	d.run(context.WithoutCancel(ctx), r, &report.Result)
 	return report, nil
 }
+
+// Tidy says whether a clean-up with CleanupOptions.RootOnly would find nothing to do, with two lists and without a read, where this Repository
+// has read or written the root base last, and has read or written index.latest since. The lists show whether base is still the newest root
+// and has its length. Another root of the same number and length is not noticed; nothing is written or deleted here that would harm it.
+// False says only that one must look.
+func (r *Repository) Tidy(ctx context.Context, base *Data) (bool, error) {
+	r.mu.Lock()
+	known, size := r.lastRoot == base, r.lastSize
+	r.mu.Unlock()
+	if !known {
+		return false, nil
+	}
+	report, d := &CleanupReport{}, &doomed{}
+	if err := r.findStale(ctx, base, CleanupOptions{RootOnly: true, TempAge: tempAge, trust: true}, d, report); err != nil {
+		return false, fmt.Errorf("look whether there is something to clean up: %w", err)
+	}
+	return d.empty() && !report.noLatest && report.rootSize == size && len(report.Kept) == 0, nil
+}
+
+// tempAge is the default of CleanupOptions.TempAge, in seconds.
+const tempAge = 3600
 
 func (r *Repository) findStale(ctx context.Context, base *Data, opts CleanupOptions, d *doomed, report *CleanupReport) error {
 	if err := r.findStaleRoot(ctx, base, opts, d, report); err != nil {
@@ -174,7 +198,7 @@ func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts Cleanup
 	report.noLatest = base.Generation != NoGeneration
 	err := r.root.List(ctx, "", func(i blob.Info) error {
 		if i.Name == "index.latest" {
-			report.noLatest = false
+			report.noLatest = i.Size != 8
 		}
 		uuid, ok := datUUID(i.Name, "snap-")
 		if !ok {
@@ -183,6 +207,9 @@ func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts Cleanup
 		g, root := parseRootName(i.Name)
 		if root {
 			latest = max(latest, g)
+		}
+		if root && g == base.Generation {
+			report.rootSize = i.Size
 		}
 		if ok && !alive[uuid] || root && g < oldest {
 			out = append(out, i)
@@ -195,12 +222,16 @@ func (r *Repository) findStaleRoot(ctx context.Context, base *Data, opts Cleanup
 	if latest != base.Generation {
 		return r.modified(ctx, base.Generation, latest)
 	}
-	if base.Generation != NoGeneration && !report.noLatest { // a write of it may have come late, or not at all
-		b, err := blob.ReadAll(ctx, r.root, "index.latest", 1<<10)
-		if err != nil && blob.KindOf(err) != blob.KindNotFound {
-			return fmt.Errorf("read index.latest: %w", err)
+	r.mu.Lock()
+	named := opts.trust && r.named == base.Generation
+	r.mu.Unlock()
+	if base.Generation != NoGeneration && !report.noLatest && !named { // a write of it may have come late, or not at all
+		g, err := r.readLatest(ctx)
+		var damaged *CorruptError
+		if err != nil && !errors.As(err, &damaged) {
+			return err
 		}
-		report.noLatest = len(b) != 8 || int64(binary.BigEndian.Uint64(b)) != base.Generation
+		report.noLatest = err != nil || g != base.Generation
 	}
 	d.add(r.root, r.opts.BasePath, out, false)
 	return r.addTemp(ctx, r.root, r.opts.BasePath, opts, d, report)

@@ -105,6 +105,9 @@ func TestModel(t *testing.T) {
 				}
 				m.check(r)
 				exact(t, store, r)
+				if load(t, r).Generation != NoGeneration && !checkTidy(t, r) {
+					t.Fatal("a clean-up would find something")
+				}
 			}
 			m.healthy(r, true)
 			d := load(t, r)
@@ -159,6 +162,7 @@ func TestCrashes(t *testing.T) {
 				}
 				m.check(r)
 				m.healthy(r, false)
+				checkTidy(t, r)
 				after := load(t, r)
 				if err == nil && op >= 2 && len(before.Snapshots)+1 != len(after.Snapshots) && len(before.Snapshots) > 0 {
 					t.Fatalf("a snapshot succeeded, but there are %d after %d", len(after.Snapshots), len(before.Snapshots))

@@ -57,9 +57,11 @@ type Repository struct {
 
 	mu    sync.Mutex
 	paths map[string][]string // recorded shard paths by index id
-	// the root that was read or written last, and the SHA-256 of its bytes
+	// the root that was read or written last, the SHA-256 of its bytes, and how many there are
 	lastRoot *Data
 	lastSum  [sha256.Size]byte
+	lastSize int64
+	named    int64 // the generation that index.latest had when it was read or written last
 
 	plain  map[string]bool // UUIDs of snapshots that are known not to be shallow
 	counts map[string]int  // numbers of shards by the index's id and that of its metadata's blob
@@ -83,7 +85,7 @@ func Open(_ context.Context, store blob.Container, opts Options) (*Repository, e
 	if err != nil {
 		return nil, fmt.Errorf("open repository in %s: %w", store, err)
 	}
-	return &Repository{store: store, root: root, opts: opts, paths: map[string][]string{}, plain: map[string]bool{}, counts: map[string]int{}, remoteDirs: map[remoteDirKey]remoteDirFound{}}, nil
+	return &Repository{store: store, root: root, opts: opts, paths: map[string][]string{}, plain: map[string]bool{}, counts: map[string]int{}, named: NoGeneration, remoteDirs: map[remoteDirKey]remoteDirFound{}}, nil
 }
 
 func (r *Repository) abandoned() {
@@ -127,7 +129,16 @@ func (r *Repository) readLatest(ctx context.Context) (int64, error) {
 	if len(b) != 8 || b[0] >= 0x80 {
 		return 0, corrupt("index.latest", nil, "%d bytes are no generation", len(b))
 	}
-	return int64(binary.BigEndian.Uint64(b)), nil
+	g := int64(binary.BigEndian.Uint64(b))
+	r.noteNamed(g)
+	return g, nil
+}
+
+// noteNamed remembers what index.latest says.
+func (r *Repository) noteNamed(generation int64) {
+	r.mu.Lock()
+	r.named = generation
+	r.mu.Unlock()
 }
 
 func (r *Repository) rootGenerations(ctx context.Context) ([]int64, error) {
@@ -195,15 +206,15 @@ func (r *Repository) parseRoot(b []byte, generation int64) (*Data, error) {
 	}
 	d, err := ParseData(b, generation)
 	if err == nil {
-		r.keepRoot(d, sum)
+		r.keepRoot(d, sum, len(b))
 	}
 	return d, err
 }
 
 // keepRoot keeps a root to be looked up by the SHA-256 of its bytes.
-func (r *Repository) keepRoot(d *Data, sum [sha256.Size]byte) {
+func (r *Repository) keepRoot(d *Data, sum [sha256.Size]byte, size int) {
 	r.mu.Lock()
-	r.lastRoot, r.lastSum = d, sum
+	r.lastRoot, r.lastSum, r.lastSize = d, sum, int64(size)
 	r.mu.Unlock()
 }
 

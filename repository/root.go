@@ -51,7 +51,7 @@ func (r *Repository) swing(ctx context.Context, base int64, next *Data, unique b
 	}
 
 	// The new root stands. What follows must happen although the caller may be in a hurry to stop.
-	r.keepRoot(&done, sha256.Sum256(content))
+	r.keepRoot(&done, sha256.Sum256(content), len(content))
 	ctx = context.WithoutCancel(ctx)
 	warnings := r.putLatest(ctx, gen, nil)
 	if base != NoGeneration {
@@ -87,6 +87,7 @@ func (r *Repository) putLatest(ctx context.Context, gen int64, warnings []error)
 	if err := putBytes(ctx, r.root, "index.latest", latest, blob.PutOptions{}); err != nil {
 		return append(warnings, fmt.Errorf("write index.latest: %w", err))
 	}
+	r.noteNamed(gen)
 	return warnings
 }
 

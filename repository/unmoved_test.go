@@ -139,6 +139,7 @@ func TestQuietRoots(t *testing.T) {
 			}
 		}
 		m.check(r)
+		checkTidy(t, r)
 		if round%4 == 0 {
 			m.healthy(r, false)
 		}

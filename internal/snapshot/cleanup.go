@@ -68,6 +68,12 @@ func (s *Service) Cleanup(ctx context.Context, name string, deep bool) (*reposit
 // cleanUpNow returns too whether it looked into the folders of shards.
 func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened, deep bool) (*repository.CleanupReport, bool, error) {
 	var report *repository.CleanupReport
+	deep = s.takeAbandoned(name) || deep
+	if !deep {
+		if report = s.tidy(ctx, name, o); report != nil {
+			return report, false, nil
+		}
+	}
 	err := s.onRoot(ctx, name, o, func(data *repository.Data, _ int64) (err error) {
 		rec := s.store.View().Repository(name) // as settle left it
 		deep = s.takeAbandoned(name) || deep || rec == nil || rec.Untidy
@@ -75,6 +81,23 @@ func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened, deep b
 		return err
 	})
 	return report, deep, err
+}
+
+// tidy returns the report of a clean-up that has nothing to do, or nil where one must look closer. It needs a root that this process has seen as the
+// newest, and that is this cluster's.
+func (s *Service) tidy(ctx context.Context, name string, o *opened) *repository.CleanupReport {
+	rec := s.store.View().Repository(name)
+	data, _ := o.kept()
+	if rec == nil || rec.Untidy || rec.Blocked != "" || data == nil || data.Generation != rec.Generation {
+		return nil
+	}
+	if d := differenceOf(rec.Known, data); !d.none() {
+		return nil
+	}
+	if ok, err := o.repo.Tidy(ctx, data); err != nil || !ok {
+		return nil
+	}
+	return &repository.CleanupReport{Result: repository.Result{Data: data}}
 }
 
 // cleanupEnd is what a clean-up leaves in the records.
