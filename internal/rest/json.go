@@ -33,6 +33,10 @@ func (r *Request) object() (*xcontent.Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	return asObject(v)
+}
+
+func asObject(v any) (*xcontent.Object, error) {
 	o, ok := v.(*xcontent.Object)
 	if !ok {
 		return nil, apierr.Parsing("the request body is not a JSON object")
@@ -43,23 +47,29 @@ func (r *Request) object() (*xcontent.Object, error) {
 // lenientObject is object for requests whose bodies a real node reads whatever they are: what says nothing, null and an empty array (as
 // some languages write an empty object), is an empty object. What says something that would mean nothing is refused.
 func (r *Request) lenientObject() (*xcontent.Object, error) {
+	if len(bytes.TrimSpace(r.Body)) == 0 {
+		return nil, nil
+	}
 	v, err := r.decode()
-	if list, isList := v.([]any); err == nil && len(bytes.TrimSpace(r.Body)) > 0 && (v == nil || isList && len(list) == 0) {
+	if err != nil {
+		return nil, err
+	}
+	if list, isList := v.([]any); v == nil || isList && len(list) == 0 {
 		return &xcontent.Object{}, nil
 	}
-	return r.object()
+	return asObject(v)
 }
 
-// BodyObject decodes the body, which must be a JSON object or empty (nil).
+// BodyObject decodes the body, which must be a JSON object, null or empty (both nil), into maps. decode only judges it: the bodies are small.
 func (r *Request) BodyObject() (map[string]any, error) {
 	if len(bytes.TrimSpace(r.Body)) == 0 {
 		return nil, nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(r.Body))
-	dec.UseNumber()
 	if _, err := r.decode(); err != nil {
 		return nil, err
 	}
+	dec := json.NewDecoder(bytes.NewReader(r.Body))
+	dec.UseNumber()
 	var m map[string]any
 	if err := dec.Decode(&m); err != nil {
 		return nil, apierr.Parsing("the request body is not a JSON object: %v", err)
