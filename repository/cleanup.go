@@ -433,7 +433,7 @@ func listDoomed(ctx context.Context, d *doomed, report *CleanupReport) error {
 	}
 	for _, h := range d.held {
 		if !d.inTree(h.shard.path) {
-			report.Stale = append(report.Stale, Stale{Path: join(h.shard.path, shallowName(h.uuid))})
+			report.Stale = append(report.Stale, Stale{Path: join(h.shard.path, shallowName(h.id.UUID))})
 		}
 	}
 	for _, c := range d.trees {

@@ -60,7 +60,7 @@ func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []Snap
 		return nil, r.undoOnFull(ctx, base, gens, err)
 	}
 	next := base.withoutSnapshots(gone, gens)
-	if err := r.doomMetadata(ctx, base, next, gone, d); err != nil {
+	if err := r.doomMetadata(ctx, base, next, gone, d, res); err != nil {
 		return nil, err
 	}
 	if err := batch.Flush(ctx); err != nil {
@@ -299,7 +299,7 @@ func canonicalName(name string) string {
 
 // doomMetadata notes the metadata blobs that next no longer refers to, and the folders of indices
 // that it no longer has.
-func (r *Repository) doomMetadata(ctx context.Context, base, next *Data, gone map[string]bool, d *doomed) error {
+func (r *Repository) doomMetadata(ctx context.Context, base, next *Data, gone map[string]bool, d *doomed, res *Result) error {
 	var root []blob.Info
 	for _, s := range base.Snapshots {
 		if gone[s.UUID] {
@@ -333,6 +333,11 @@ func (r *Repository) doomMetadata(ctx context.Context, base, next *Data, gone ma
 		}
 		if err := r.doomIndex(ctx, i.IndexID, len(i.Generations), d); err != nil {
 			return err
+		}
+		if d.holdsIn(i.IndexID) {
+			if err := r.staleBeside(ctx, i, gone, d, res); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -20,6 +20,7 @@ type doomed struct {
 	// records of hashed shard paths go last, and only when all else went: without them nobody finds
 	// the shards.
 	records []doomedBlobs
+	spared  bool // something of a shard stays
 }
 
 type doomedTree struct {
@@ -68,7 +69,7 @@ func (d *doomed) run(ctx context.Context, r *Repository, res *Result) {
 	d.releasePins(ctx, res)
 	d.releaseAll(ctx, blob.DeletesAtOnce(ctx, r.opts.Parallel), res)
 	r.deleteAll(ctx, d.blobs, d.trees, res)
-	if len(res.Warnings) == before {
+	if len(res.Warnings) == before && !d.spared {
 		r.deleteAll(ctx, d.records, nil, res)
 	}
 }

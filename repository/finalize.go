@@ -250,6 +250,9 @@ func (r *Repository) dropOldShardIndices(ctx context.Context, base *Data, indice
 				continue
 			}
 			for _, g := range gens {
+				if g == gen { // a clone of a shallow snapshot builds on nothing: it has the base itself
+					continue
+				}
 				dropped = append(dropped, blob.Info{Name: join(s.path, shardIndexName(g))})
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,12 +14,12 @@ import (
 	"github.com/varve-search/varve/blob"
 )
 
-// Format: docs/formats/remote-segments.md, "Names".
+// Format: docs/formats/remote-segments.md, "Names" and "Deleting a shallow snapshot".
 
 // held is what a shallow snapshot of a shard keeps in a remote store.
 type held struct {
 	shard   *Shard
-	uuid    string // of the snapshot
+	id      SnapshotID
 	shallow *ShallowSnapshot
 	locks   *remoteBlobs
 }
@@ -29,28 +30,41 @@ func (s *Shard) heldBy(ctx context.Context, id SnapshotID) (*held, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.heldIn(ctx, id, shallow)
+}
+
+// heldIn is heldBy for a reference that was read.
+func (s *Shard) heldIn(ctx context.Context, id SnapshotID, shallow *ShallowSnapshot) (_ *held, err error) {
 	if s.r.opts.RemoteLocks == nil {
 		return nil, s.wrap(&ShallowError{Repository: shallow.RemoteRepository}, "snapshot [%s] holds locks in a remote store, and nothing can be written there from here", id)
 	}
-	h := &held{shard: s, uuid: id.UUID, shallow: shallow}
+	h := &held{shard: s, id: id, shallow: shallow}
 	if h.locks, err = s.remoteFolder(ctx, s.r.opts.RemoteLocks, shallow.RemoteRepository, shallow, remoteLocks); err != nil {
 		return nil, s.wrap(err, "snapshot [%s] holds locks in the remote store of repository [%s]", id, shallow.RemoteRepository)
 	}
 	return h, nil
 }
 
-// release removes the lock. Where it is gone already nothing is left to do.
-func (h *held) release(ctx context.Context) error {
+// each visits the locks on the metadata files of the snapshot's commit.
+func (h *held) each(ctx context.Context, visit func(lock, file, owner string)) error {
 	prefix, err := h.shallow.metadataPrefix()
 	if err != nil {
 		return err
 	}
-	var names []string
-	if err := h.locks.c.List(ctx, prefix, func(i blob.Info) error {
-		if _, owner := parseRemoteLock(i.Name); owner == h.uuid {
-			names = append(names, i.Name)
-		}
+	return h.locks.c.List(ctx, prefix, func(i blob.Info) error {
+		file, owner := parseRemoteLock(i.Name)
+		visit(i.Name, file, owner)
 		return nil
+	})
+}
+
+// release removes the lock. Where it is gone already nothing is left to do.
+func (h *held) release(ctx context.Context) error {
+	var names []string
+	if err := h.each(ctx, func(lock, _, owner string) {
+		if owner == h.id.UUID {
+			names = append(names, lock)
+		}
 	}); err != nil {
 		return err
 	}
@@ -82,6 +96,17 @@ func (d *doomed) inTree(path string) bool {
 	return false
 }
 
+// spare keeps the trees that a shard lies in, and all records of hashed paths.
+func (d *doomed) spare(path string) {
+	d.spared = true
+	d.trees = slices.DeleteFunc(d.trees, func(t doomedTree) bool { return t.holds(path) })
+}
+
+// holdsIn tells whether a reference of an index is to be deleted.
+func (d *doomed) holdsIn(i IndexID) bool {
+	return slices.ContainsFunc(d.held, func(h *held) bool { return h.shard.Index.ID == i.ID })
+}
+
 // releaseAll releases locks, and then dooms the references. Where a lock cannot be released the reference stays, with all that
 // would go with it, as in OpenSearch: a clean-up finds it again. It must not run beside anything that adds to d.
 func (d *doomed) releaseAll(ctx context.Context, parallel int, res *Result) {
@@ -95,7 +120,7 @@ func (d *doomed) releaseAll(ctx context.Context, parallel int, res *Result) {
 				mu.Lock()
 				defer mu.Unlock()
 				stuck[h] = true
-				res.Warnings = append(res.Warnings, h.shard.wrap(err, "the lock of snapshot [%s] in the remote store of repository [%s] stays, with the reference to it", h.uuid, h.shallow.RemoteRepository))
+				res.Warnings = append(res.Warnings, h.shard.wrap(err, "the lock of snapshot [%s] in the remote store of repository [%s] stays, with the reference to it", h.id.UUID, h.shallow.RemoteRepository))
 			}
 			return nil
 		})
@@ -104,15 +129,9 @@ func (d *doomed) releaseAll(ctx context.Context, parallel int, res *Result) {
 	for _, h := range d.held {
 		switch {
 		case stuck[h]:
-			kept := d.trees[:0]
-			for _, t := range d.trees {
-				if !t.holds(h.shard.path) {
-					kept = append(kept, t)
-				}
-			}
-			d.trees = kept
+			d.spare(h.shard.path)
 		case !d.inTree(h.shard.path):
-			d.add(h.shard.c, h.shard.path, []blob.Info{{Name: shallowName(h.uuid)}}, false)
+			d.add(h.shard.c, h.shard.path, []blob.Info{{Name: shallowName(h.id.UUID)}}, false)
 		}
 	}
 }
@@ -205,28 +224,42 @@ func (r *Repository) locksInIndex(ctx context.Context, i IndexEntry, shards int,
 
 // staleIndexLocks is staleLocks for all shards of an index that the root does not have. It tells whether none was kept.
 func (r *Repository) staleIndexLocks(ctx context.Context, i IndexID, d *doomed, report *CleanupReport) (bool, error) {
-	shards, err := r.shardFolders(ctx, i, 0)
-	if err != nil {
-		return false, err
-	}
 	before := len(report.Kept)
+	err := r.staleLocksIn(ctx, i, 0, nil, d, func(_ *Shard, err error) { report.Kept = append(report.Kept, err) })
+	return len(report.Kept) == before, err
+}
+
+// staleBeside dooms what clones that were given up have left of an index that goes with the last of its snapshots: with its folder the
+// references would go too, and nobody would find the locks. A shard whose references cannot be judged stays, for a clean-up.
+func (r *Repository) staleBeside(ctx context.Context, i IndexEntry, gone map[string]bool, d *doomed, res *Result) error {
+	return r.staleLocksIn(ctx, i.IndexID, len(i.Generations), gone, d, func(s *Shard, err error) {
+		d.spare(s.path)
+		res.Warnings = append(res.Warnings, err)
+	})
+}
+
+func (r *Repository) staleLocksIn(ctx context.Context, i IndexID, least int, alive map[string]bool, d *doomed, keep func(*Shard, error)) error {
+	shards, err := r.shardFolders(ctx, i, least)
+	if err != nil {
+		return err
+	}
 	for n := range shards {
 		s, err := r.Shard(ctx, i, n)
 		if err != nil {
-			return false, err
+			return err
 		}
 		listed, err := blob.Names(ctx, s.c, shallowPrefix)
 		if err != nil {
-			return false, s.wrap(err, "list")
+			return s.wrap(err, "list")
 		}
-		if err := s.staleLocks(ctx, listed, nil, d, func(err error) error {
-			report.Kept = append(report.Kept, err)
+		if err := s.staleLocks(ctx, listed, alive, d, func(err error) error {
+			keep(s, err)
 			return ctx.Err()
 		}); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return len(report.Kept) == before, nil
+	return nil
 }
 
 // staleLocks dooms the references of a shard to snapshots that are not alive. What cannot be opened is kept.

@@ -72,6 +72,8 @@ const (
 	remoteMetadata       = "metadata"
 	remoteLocks          = "lock_files"
 	remoteMetadataPrefix = "metadata__"
+	remoteLockSeparator  = "..."
+	remoteLockSuffix     = ".v2_lock"
 )
 
 // remotePath is the folder of one kind of a shard's remote files, segments or translog, in the store of d: that of the repository or, for
@@ -220,8 +222,8 @@ func otherMetadata(ctx context.Context, shallow *ShallowSnapshot, locked []strin
 
 // parseRemoteLock returns which metadata file a lock keeps, and for which snapshot (its UUID).
 func parseRemoteLock(lock string) (name, owner string) {
-	separator := "..."
-	rest, ok := strings.CutSuffix(lock, ".v2_lock")
+	separator := remoteLockSeparator
+	rest, ok := strings.CutSuffix(lock, remoteLockSuffix)
 	if !ok { // until 2.10
 		separator = "___"
 		if rest, ok = strings.CutSuffix(lock, ".lock"); !ok {

@@ -39,7 +39,7 @@ type Options struct {
 	RemoteStore RemoteStore
 	// RemoteTranslog does the same for the repository that snapshots with a pinned timestamp name for the translog; nil: nowhere.
 	RemoteTranslog RemoteStore
-	// RemoteLocks is RemoteStore, open to writing, for releasing the locks of snapshots that are deleted; nil: nobody may.
+	// RemoteLocks is RemoteStore, open to writing, for the locks of snapshots that are deleted or cloned; nil: nobody may.
 	RemoteLocks RemoteStore
 	// Abandoned, if set, is told when work was given up that may have left blobs in the folders of shards that nothing names:
 	// a clean-up with CleanupOptions.RootOnly would not find them.

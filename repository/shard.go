@@ -466,6 +466,8 @@ type CloneShard struct {
 	BaseGeneration  string // the shard's newest; "" as for FileIndex
 	StartTime, Time int64
 	Stale           []string // as in NewShardSnapshot
+	// GivenUp tells CloneShallow, after it took a lock, whether nobody wants the clone any more. Nil: somebody does.
+	GivenUp func() bool
 }
 
 // CloneSnapshot writes a snapshot of the shard that has the files of another. It returns the new

@@ -85,8 +85,8 @@ func (s *Service) beginClone(ctx context.Context, uuid string, req CloneRequest)
 // prepareClone finds out how many shards a clone has, and writes a record for each.
 func (s *Service) prepareClone(ctx context.Context, job *state.SnapshotJob) error {
 	indices := job.Indices
-	parts, pinned, err := s.cloneParts(ctx, job)
-	if err == nil && pinned != 0 {
+	parts, info, err := s.cloneParts(ctx, job)
+	if err == nil && info.PinnedTimestamp != 0 {
 		indices, err = s.allOfSource(ctx, job)
 	}
 	if ctx.Err() != nil {
@@ -101,7 +101,8 @@ func (s *Service) prepareClone(ctx context.Context, job *state.SnapshotJob) erro
 			return nil
 		}
 		next := *cur
-		next.State, next.Shards, next.PinnedTimestamp, next.Indices = jobStarted, len(parts), pinned, indices
+		next.State, next.Shards, next.Indices = jobStarted, len(parts), indices
+		next.PinnedTimestamp, next.Shallow = info.PinnedTimestamp, info.Shallow()
 		tx.Put(&next)
 		for _, p := range parts {
 			tx.Put(p)
@@ -127,34 +128,31 @@ func (s *Service) allOfSource(ctx context.Context, job *state.SnapshotJob) ([]st
 	return out, nil
 }
 
-// cloneParts returns what is to do for each shard, or the timestamp that the source pins: then nothing is.
-func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*state.SnapshotShard, int64, error) {
+// cloneParts returns what is to do for each shard, and the source's info. For one that pins a timestamp nothing is.
+func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*state.SnapshotShard, *repository.SnapshotInfo, error) {
 	o, err := s.open(job.Repository)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	source := repository.SnapshotID{Name: job.CloneOf, UUID: job.SourceUUID}
 	info, err := o.repo.SnapshotInfo(ctx, source)
 	if err != nil {
-		return nil, 0, s.describe(job.Repository, err)
+		return nil, nil, s.describe(job.Repository, err)
 	}
 	if info.PinnedTimestamp != 0 {
 		if !job.CloneAll {
 			err = apierr.New(500, "snapshot_exception", "[%s:%s] Aborting clone for Snapshot-v2, only wildcard pattern '*' is supported for indices", job.Repository, job.Name)
 		}
-		return nil, info.PinnedTimestamp, err
-	}
-	if info.Shallow() {
-		return nil, 0, snapshotError(job, "Can't clone the shallow snapshot [%s]: its data lies in a remote store", source)
+		return nil, info, err
 	}
 	for _, f := range info.Failures {
 		if i := slices.IndexFunc(job.Indices, func(ix state.SnapshotIndex) bool { return ix.Name == f.Index }); i >= 0 {
-			return nil, 0, snapshotError(job, "Can't clone index [[%s/%s]] because its snapshot was not successful.", f.Index, job.Indices[i].ID)
+			return nil, nil, snapshotError(job, "Can't clone index [[%s/%s]] because its snapshot was not successful.", f.Index, job.Indices[i].ID)
 		}
 	}
 	data, _, err := s.settled(ctx, job.Repository, o)
 	if err != nil {
-		return nil, 0, s.describe(job.Repository, err)
+		return nil, nil, s.describe(job.Repository, err)
 	}
 	counts := data.ShardCounts(info)
 	shards := make([]int, len(job.Indices))
@@ -170,7 +168,7 @@ func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*st
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, 0, s.describe(job.Repository, err)
+		return nil, nil, s.describe(job.Repository, err)
 	}
 	var parts []*state.SnapshotShard
 	for i, ix := range job.Indices {
@@ -178,20 +176,32 @@ func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*st
 			parts = append(parts, &state.SnapshotShard{JobUUID: job.UUID, Index: ix.Name, IndexUUID: ix.UUID, IndexID: ix.ID, PathType: ix.PathType, Shard: n, State: shardQueued})
 		}
 	}
-	return parts, 0, nil
+	return parts, info, nil
 }
 
-// cloneShard writes a shard's lists for a clone.
+// cloneShard writes a shard's lists for a clone or, where the source has a reference to a remote store, another such.
 func (s *Service) cloneShard(ctx context.Context, job *state.SnapshotJob, p *state.SnapshotShard) (string, ShardNumbers, error) {
 	rs, base, err := s.placeOf(ctx, job, p)
 	if err != nil {
 		return "", ShardNumbers{}, err
 	}
 	begin := time.Now()
-	gen, snap, err := rs.CloneSnapshot(ctx, repository.CloneShard{
+	part := repository.CloneShard{
 		Source: repository.SnapshotID{Name: job.CloneOf, UUID: job.SourceUUID}, Target: repository.SnapshotID{Name: job.Name, UUID: job.UUID},
 		BaseGeneration: base, StartTime: begin.UnixMilli(), Time: time.Since(begin).Milliseconds(), Stale: []string{job.Name},
-	})
+		GivenUp: func() bool { return find(s.store.View().SnapshotShards(job.UUID), p) == nil },
+	}
+	if job.Shallow {
+		gen, snap, err := rs.CloneShallow(ctx, part)
+		var ordinary *repository.MissingSnapshotError // an index without a remote store
+		if err == nil {
+			return gen, ShardNumbers{TotalFiles: snap.TotalFiles, TotalBytes: snap.TotalSize, Start: snap.StartTime, Time: snap.Time}, nil
+		}
+		if !errors.As(err, &ordinary) {
+			return "", ShardNumbers{}, s.describe(job.Repository, err)
+		}
+	}
+	gen, snap, err := rs.CloneSnapshot(ctx, part)
 	if err != nil {
 		return "", ShardNumbers{}, s.describe(job.Repository, err)
 	}

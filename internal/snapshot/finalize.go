@@ -237,13 +237,15 @@ func buildClone(ctx context.Context, repo *repository.Repository, job *state.Sna
 	source := repository.SnapshotID{Name: job.CloneOf, UUID: job.SourceUUID}
 	n.Info.UserMetadata = smile.NewObject()
 	n.Info.TotalShards = 0 // a real node counts no shards of a clone, but for one that pins a timestamp
-	if job.PinnedTimestamp != 0 {
+	if job.Shallow || job.PinnedTimestamp != 0 {
 		info, err := repo.SnapshotInfo(ctx, source)
 		if err != nil {
 			return err
 		}
 		n.Info.PinnedTimestamp, n.Info.ShallowCopy, n.Info.Version = info.PinnedTimestamp, info.ShallowCopy, info.Version
-		n.Info.TotalShards, n.Info.SuccessfulShards = info.TotalShards, info.TotalShards
+		if info.PinnedTimestamp != 0 {
+			n.Info.TotalShards, n.Info.SuccessfulShards = info.TotalShards, info.TotalShards
+		}
 	}
 	for _, ji := range job.Indices {
 		meta, err := repo.IndexMetadata(ctx, data, source, ji.Name)

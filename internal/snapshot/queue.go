@@ -120,7 +120,9 @@ func lanes(v *state.View, jobs []*state.SnapshotJob, epoch int64, queued func(*s
 			case atWork(p.State):
 				l.busy = true
 			case p.State == shardSuccess && job.Epoch == epoch:
-				l.bases = append(slices.Clone(p.Bases), p.Generation)
+				if l.bases = slices.Clone(p.Bases); !slices.Contains(p.Bases, p.Generation) { // a clone of a shallow snapshot has the last of them
+					l.bases = append(l.bases, p.Generation)
+				}
 			}
 		}
 	}

@@ -277,6 +277,7 @@ type SnapshotJob struct {
 	CloneOf              string          `json:"clone_of,omitempty"`     // source snapshot of a clone
 	CloneAll             bool            `json:"clone_all,omitempty"`    // the clone was asked for with "*"
 	PinnedTimestamp      int64           `json:"pinned,omitempty"`       // what the source of the clone pins in remote stores; 0 if nothing
+	Shallow              bool            `json:"shallow,omitempty"`      // the source of the clone has references to a remote store
 	SourceUUID           string          `json:"source_uuid,omitempty"`
 	Trace                string          `json:"trace,omitempty"` // token of the tracer, while it is traced
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,9 +70,9 @@ func loseRoot(t *testing.T, dir, snapshot string) {
 	}
 }
 
-// TestDeleteShallow deletes shallow snapshots that a real node with a remote store took; the node goes on with those that are left,
-// and both sides delete them in turn, until no lock is left. In between the repository loses its root and the info of a snapshot with a
-// data stream: after the repair the node finds and restores both, the stream as one.
+// TestDeleteShallow clones and deletes shallow snapshots that a real node with a remote store took; the node goes on with those that are left,
+// and both sides clone, restore and delete in turn, until no lock is left. In between the repository loses its root and the info of a snapshot
+// with a data stream: after the repair the node finds and restores all, the stream as one.
 func TestDeleteShallow(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a real node")
@@ -109,78 +111,111 @@ func TestDeleteShallow(t *testing.T) {
 		}
 		take("r", name)
 	}
+	const all = `{"indices":"*"}` // a real node cannot clone a part that lacks the index of a data stream
+	node("PUT", "/_snapshot/r/s1/_clone/n1", all, nil)
 	node("DELETE", "/_snapshot/r", "", nil)
-	before := countLocks(t, segments)
+	held := countLocks(t, segments)
+	locks := func(change int, by string) {
+		t.Helper()
+		if now := countLocks(t, segments); now != held+change {
+			t.Errorf("%d locks became %d by %s, want %d", held, now, by, held+change)
+		}
+		held += change
+	}
+	if held != 4*3 {
+		t.Fatalf("%d locks of the node's snapshots", held)
+	}
 
 	s := servertest.Start(t, t.TempDir(), base, "path.repo="+base+","+remote)
 	ours := func(method, path, body string, into any) { s.Must(method, path, body, into) }
-	refused := func(method, path, want string) {
+	refused := func(method, path, body, want string) {
 		t.Helper()
-		code, answer, err := servertest.Call(s.URL, method, path, "")
+		code, answer, err := servertest.Call(s.URL, method, path, body)
 		if err != nil || code/100 == 2 || !strings.Contains(string(answer), want) {
 			t.Errorf("%s %s: %d %s %v", method, path, code, answer, err)
 		}
 	}
+	// restores restores a snapshot under other names, whose index "a" has so many documents, and the data stream too unless it is 0.
+	restores := func(call func(string, string, string, any), snapshot string, a, logs int) {
+		t.Helper()
+		names := "a,b"
+		if logs > 0 {
+			names += ",logs"
+		}
+		call("POST", "/_snapshot/r/"+snapshot+"/_restore?wait_for_completion=true", fmt.Sprintf(`{"indices":%q,"rename_pattern":"(.+)","rename_replacement":"r-$1"}`, names), nil)
+		var c struct{ Count json.Number }
+		call("POST", "/r-a/_refresh", "", nil)
+		if call("GET", "/r-a/_count", "", &c); c.Count.String() != fmt.Sprint(a) {
+			t.Errorf("%s: %s documents", snapshot, c.Count)
+		}
+		if logs > 0 {
+			if call("GET", "/r-logs/_count", "", &c); c.Count.String() != fmt.Sprint(logs) {
+				t.Errorf("%s: %s documents in the data stream", snapshot, c.Count)
+			}
+			call("GET", "/_data_stream/r-logs", "", nil)
+			call("DELETE", "/_data_stream/r-logs", "", nil)
+		}
+		call("DELETE", "/r-*", "", nil)
+	}
 	register(ours, "r", shallow, "")
-	refused("DELETE", "/_snapshot/r/s1", "register that repository here without [readonly], or delete the snapshot with the cluster that took it")
+	refused("DELETE", "/_snapshot/r/s1", "", "register that repository here without [readonly], or delete the snapshot with the cluster that took it")
+	refused("PUT", "/_snapshot/r/s2/_clone/o2", all, "register that repository here without [readonly], or clone the snapshot with the cluster that took it")
 	register(ours, "rs-segment", segments, `,"readonly":true`)
-	refused("DELETE", "/_snapshot/r/s1", "read-only")
-	if now := countLocks(t, segments); now != before {
-		t.Fatalf("%d locks became %d by what was refused", before, now)
-	}
+	refused("DELETE", "/_snapshot/r/s1", "", "read-only")
+	refused("PUT", "/_snapshot/r/s2/_clone/o2", all, "read-only")
+	locks(0, "what was refused")
 	register(ours, "rs-segment", segments, "")
+	ours("PUT", "/_snapshot/r/s2/_clone/o2", all, nil)
+	locks(3, "a clone of three shards")
+	ours("PUT", "/_snapshot/r/n1/_clone/o1", all, nil)
+	locks(3, "a clone of the node's clone")
 	ours("DELETE", "/_snapshot/r/s1", "", nil)
-	if now := countLocks(t, segments); now != before-3 {
-		t.Errorf("%d locks became %d, of a snapshot with three shards", before, now)
-	}
+	locks(-3, "the deletion of a snapshot with three shards")
+	restores(ours, "o2", 2, 2)
+	restores(ours, "n1", 1, 0)
 	ours("DELETE", "/_snapshot/r", "", nil)
 	loseRoot(t, shallow, "s3")
 	register(ours, "r", shallow, "")
 
-	var list struct {
-		Snapshots []struct {
-			Snapshot, State string
-			Streams         []string `json:"data_streams"`
-			Shallow         bool     `json:"remote_store_index_shallow_copy"`
-		}
+	type listed struct {
+		Snapshot, State, Version string
+		Indices                  []string
+		Streams                  []string `json:"data_streams"`
+		Shallow                  bool     `json:"remote_store_index_shallow_copy"`
+		Shards                   struct{ Total, Failed, Successful int }
 	}
+	var list struct{ Snapshots []listed }
 	register(node, "r", shallow, `,"remote_store_index_shallow_copy":true`)
 	node("GET", "/_snapshot/r/_all", "", &list)
-	if len(list.Snapshots) != 2 {
-		t.Errorf("the node lists %+v", list)
-	}
+	seen := map[string]listed{}
 	for _, s := range list.Snapshots {
-		if s.State != "SUCCESS" || !s.Shallow || len(s.Streams) != 1 || s.Streams[0] != "logs" {
-			t.Errorf("the node sees %+v", s)
+		name := s.Snapshot
+		s.Snapshot = ""
+		slices.Sort(s.Indices)
+		seen[name] = s
+		if s.State != "SUCCESS" || !s.Shallow || !slices.Contains(s.Indices, "a") || (len(s.Streams) == 1) != (name != "n1" && name != "o1") {
+			t.Errorf("the node sees %s as %+v", name, s)
 		}
 	}
-	for i, name := range []string{"s2", "s3"} {
-		node("POST", "/_snapshot/r/"+name+"/_restore?wait_for_completion=true", `{"indices":"a,b,logs","rename_pattern":"(.+)","rename_replacement":"r-$1"}`, nil)
-		var c struct{ Count json.Number }
-		node("GET", "/r-a/_count", "", &c)
-		if c.Count.String() != fmt.Sprint(i+2) {
-			t.Errorf("%s: %s documents", name, c.Count)
-		}
-		node("GET", "/r-logs/_count", "", &c)
-		if c.Count.String() != fmt.Sprint(i+2) {
-			t.Errorf("%s: %s documents in the data stream", name, c.Count)
-		}
-		node("GET", "/_data_stream/r-logs", "", nil)
-		node("DELETE", "/_data_stream/r-logs", "", nil)
-		node("DELETE", "/r-*", "", nil)
+	if len(seen) != 5 || !reflect.DeepEqual(seen["n1"], seen["o1"]) || !slices.Equal(seen["s2"].Indices, seen["o2"].Indices) {
+		t.Errorf("the node lists %+v", seen)
 	}
 	node("DELETE", "/_snapshot/r/s2", "", nil)
+	locks(-3, "the node's deletion of a source")
+	restores(node, "o2", 2, 2)
+	restores(node, "o1", 1, 0)
+	restores(node, "s3", 3, 3)
 	take("r", "s4")
-	node("DELETE", "/_snapshot/r/s3", "", nil)
-	if now := countLocks(t, segments); now != 3 {
-		t.Errorf("%d locks are left, where one snapshot has three shards", now)
-	}
+	node("PUT", "/_snapshot/r/o2/_clone/n2", all, nil)
+	locks(6, "a snapshot and a clone of our clone")
+	node("DELETE", "/_snapshot/r/s3,o2", "", nil)
+	locks(-6, "the node's deletion of a snapshot and a clone")
 	node("DELETE", "/_snapshot/r", "", nil)
-	// The last one is ours: of an index that goes for good the real node forgets the locks, because its root counts no shards any more.
+	// The last ones are ours: of an index that goes for good the real node forgets the locks, because its root counts no shards any more.
 	ours("DELETE", "/_snapshot/r", "", nil)
 	register(ours, "r", shallow, "")
-	ours("DELETE", "/_snapshot/r/s4", "", nil)
-	if now := countLocks(t, segments); now != 0 {
-		t.Errorf("%d locks are left", now)
-	}
+	restores(ours, "n2", 2, 0)
+	restores(ours, "o1", 1, 0)
+	ours("DELETE", "/_snapshot/r/n1,n2,o1,s4", "", nil)
+	locks(-held, "the last deletion")
 }
