@@ -217,7 +217,7 @@ func TestHostileNames(t *testing.T) {
 		`{"snapshots":[],"indices":{"i":{"id":"x","snapshots":[],"shard_generations":["../y"]}}}`,
 		`{"snapshots":[],"indices":{},"index_metadata_identifiers":{"x":"../../etc"}}`,
 		`{"snapshots":[],"indices":{"i":{"id":"x","snapshots":["unknown"]}}}`,
-		`{"snapshots":{}}`, `[]`, ``, `{"snapshots":[1]}`, `{"indices":{"a":3}}`,
+		`{"snapshots":{}}`, `{}`, `[]`, ``, `{"snapshots":[1]}`, `{"indices":{"a":3}}`,
 	} {
 		var damaged *CorruptError
 		if _, err := ParseData([]byte(root), 0); !errors.As(err, &damaged) {

@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -40,6 +41,11 @@ func parseData(b []byte, generation int64) (*Data, error) {
 		if !openSearchRoot[m.Name] {
 			d.foreign = append(d.foreign, m.Name)
 		}
+	}
+	// Whatever writes a root writes this key, be it an empty array. An object without it says nothing: taken for an empty repository, it
+	// would make everything in it a left-over.
+	if _, ok := f.get("snapshots"); !ok {
+		return nil, errors.New("[snapshots] is missing")
 	}
 	known := map[string]bool{}
 	for _, v := range f.list("snapshots") {

@@ -15,32 +15,45 @@ import (
 func (v *verifier) shard(ctx context.Context, i IndexEntry, shard int) error {
 	s, err := v.r.Shard(ctx, i.IndexID, shard)
 	if err != nil {
-		return v.note(Finding{Severity: SeverityError, Index: i.Name, Shard: shard, Problem: "its folder is not known", Err: err})
+		return v.note(ctx, Finding{Severity: SeverityError, Index: i.Name, Shard: shard, Problem: "its folder is not known", Err: err})
 	}
 	listed, err := blob.Names(ctx, s.c, "")
+	if blob.KindOf(err) == blob.KindPermission && err != nil {
+		for _, uuid := range i.Snapshots {
+			v.lose(uuid, LostPart{Index: i.Name, Shard: shard, Problem: "its folder may not be listed"})
+		}
+		return v.note(ctx, Finding{Severity: SeverityError, Blob: s.path, Index: i.Name, Shard: shard, Problem: "the shard's folder cannot be listed", Err: err})
+	}
 	if err != nil {
 		return fmt.Errorf("verify: %w", s.wrap(err, "list"))
 	}
 	find := func(name, snapshot, problem string, err error) error {
-		return v.note(Finding{Severity: SeverityError, Blob: join(s.path, name), Snapshot: snapshot, Index: i.Name, Shard: shard, Problem: problem, Err: err})
+		return v.note(ctx, Finding{Severity: SeverityError, Blob: join(s.path, name), Snapshot: snapshot, Index: i.Name, Shard: shard, Problem: problem, Err: err})
 	}
 	want := i.ShardGeneration(shard)
 	x, gen, err := s.FileIndex(ctx, want)
-	if err != nil {
+	switch {
+	case err != nil:
 		x = nil
-		if want == "" {
-			want = "N"
+		if gen == "" {
+			gen = "N"
 		}
-		if err := find(shardIndexName(want), "", "the shard's index cannot be read", err); err != nil {
+		if err := find(shardIndexName(gen), "", "the shard's index cannot be read", err); err != nil {
+			return err
+		}
+	case want == "" && gen == NewGeneration && slices.ContainsFunc(i.Snapshots, func(uuid string) bool { _, full := listed[snapName(uuid)]; return full }):
+		x = nil
+		if err := find(shardIndexName("N"), "", "the shard's index is missing: the root names none, and none with a number is there", nil); err != nil {
 			return err
 		}
 	}
+	q := &quarrel{}
 	files := map[string]FileInfo{}
 	owner := map[string]string{}
 	lists := map[string][]FileInfo{}
 	for _, uuid := range i.Snapshots {
 		id, _ := v.data.byUUID(uuid)
-		list, err := v.shardSnapshot(ctx, s, i, id.SnapshotID, listed, x, gen, find)
+		list, err := v.shardSnapshot(ctx, s, i, id.SnapshotID, listed, x, q, find)
 		if err != nil {
 			return err
 		}
@@ -49,6 +62,11 @@ func (v *verifier) shard(ctx context.Context, i IndexEntry, shard int) error {
 			if _, seen := files[f.Name]; !seen {
 				files[f.Name], owner[f.Name] = f, id.Name
 			}
+		}
+	}
+	if text := q.String(); text != "" {
+		if err := find(shardIndexName(gen), q.snapshots[0], text, nil); err != nil {
+			return err
 		}
 	}
 	v.mu.Lock()
@@ -73,7 +91,7 @@ func (v *verifier) shard(ctx context.Context, i IndexEntry, shard int) error {
 }
 
 // shardSnapshot checks a shard's file list in one snapshot, and returns it.
-func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id SnapshotID, listed map[string]int64, x *ShardIndex, gen string,
+func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id SnapshotID, listed map[string]int64, x *ShardIndex, q *quarrel,
 	find func(name, snapshot, problem string, err error) error) ([]FileInfo, error) {
 	info := v.infos[id.UUID]
 	_, full := listed[snapName(id.UUID)]
@@ -129,15 +147,16 @@ func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id
 	if x == nil {
 		return snap.Files, nil
 	}
-	if _, ok := x.Snapshot(id.Name); !ok {
-		return snap.Files, find(shardIndexName(gen), id.Name, "the shard's index does not know the snapshot", nil)
+	other, strange := x.compare(snap.Files, listed)
+	if strange != "" {
+		problem := "the list is another shard's, or damaged: it has files that the shard's index does not know and that are not there, such as [" + strange + "]"
+		v.lose(id.UUID, LostPart{Index: i.Name, Shard: s.ID, Problem: problem})
+		return nil, find(snapName(id.UUID), id.Name, problem, nil)
 	}
-	for _, f := range snap.Files {
-		if known, ok := x.ByName(f.Name); !ok || !known.Same(f.PhysicalName, f.Length, f.Checksum, f.MetaHash) || known.PartSize != f.PartSize {
-			if err := find(shardIndexName(gen), id.Name, fmt.Sprintf("the shard's index and the snapshot disagree on file [%s]", f.PhysicalName), nil); err != nil {
-				return nil, err
-			}
-		}
+	if _, ok := x.Snapshot(id.Name); !ok {
+		q.unknown(id.Name)
+	} else if len(other) > 0 {
+		q.disagree(id.Name, other)
 	}
 	return snap.Files, nil
 }
@@ -176,7 +195,7 @@ func (v *verifier) lists(ctx context.Context, s *Shard, i IndexEntry, lists map[
 						}
 					}
 					// The error is nil: there is none that says nothing about the repository.
-					_ = v.note(Finding{Severity: SeverityError, Blob: blob, Snapshot: id.Name, Index: i.Name, Shard: s.ID, File: file, Problem: "the index is damaged: " + what})
+					_ = v.note(ctx, Finding{Severity: SeverityError, Blob: blob, Snapshot: id.Name, Index: i.Name, Shard: s.ID, File: file, Problem: "the index is damaged: " + what})
 				})
 				if err != nil {
 					return fmt.Errorf("verify: %w", s.wrap(err, "look into snapshot [%s]", id))
@@ -213,7 +232,7 @@ func (v *verifier) file(ctx context.Context, s *Shard, f FileInfo, snapshot stri
 			continue
 		}
 		whole = false
-		if err := v.note(finding); err != nil {
+		if err := v.note(ctx, finding); err != nil {
 			return "", err
 		}
 	}
@@ -245,7 +264,7 @@ func (v *verifier) file(ctx context.Context, s *Shard, f FileInfo, snapshot stri
 	}
 	if err != nil {
 		finding.Blob, finding.Problem, finding.Err = s.blobPath(&f, 0), "the content is damaged", err
-		return finding.Problem, v.note(finding)
+		return finding.Problem, v.note(ctx, finding)
 	}
 	return "", nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/varve-search/varve/blob"
@@ -100,11 +101,12 @@ type repairer struct {
 	opts   RepairOptions
 	report *RepairReport
 
-	base    int64 // the newest generation there is
-	latest  int64 // what index.latest says; NoGeneration if nothing usable
-	rebuilt bool  // the root is made from the other blobs
-	swing   bool  // the root must change
-	data    *Data // what the root becomes
+	base    int64    // the newest generation there is
+	roots   []string // the names of all roots that are there: a swing removes them
+	latest  int64    // what index.latest says; NoGeneration if nothing usable
+	rebuilt bool     // the root is made from the other blobs
+	swing   bool     // the root must change
+	data    *Data    // what the root becomes
 	hints   map[string]map[string]string
 
 	infos  map[string]*SnapshotInfo // by uuid; nil where it is lost
@@ -259,6 +261,10 @@ func (p *repairer) settle() {
 		}
 	}
 	p.data.Indices = left
+	if p.swing && !p.rebuilt && len(p.report.Actions) > 0 {
+		p.action(RepairAction{Action: "write", Blob: p.path(rootName(p.newGeneration())), Shard: -1,
+			Why: "the root that says so, in place of " + strings.Join(p.roots, ", ") + "; index.latest follows it"})
+	}
 	for _, s := range p.data.Snapshots {
 		if info, t := p.infos[s.UUID], p.times[s.UUID]; p.rebuilt && info != nil && t != nil && info.TotalShards > 0 && t.total != info.TotalShards && len(p.lost[s.UUID]) == 0 {
 			p.report.Guesses = append(p.report.Guesses, fmt.Sprintf("snapshot [%s] says that it has %d shards, and the metadata that was found for its indices has %d: one of them is of another moment", s.Name, info.TotalShards, t.total))

@@ -22,10 +22,10 @@ func (p *repairer) apply(ctx context.Context, now time.Time) error {
 		return err
 	}
 	p.report.Backup = p.path(backupDir, now.UTC().Format("20060102T150405Z")+"-"+NewUUID()[:6])
-	if p.base != NoGeneration && !p.rebuilt && p.swing {
-		p.copies = append(p.copies, pointer{p.r.root, p.r.opts.BasePath, rootName(p.base)})
-	}
 	if p.swing {
+		for _, name := range p.roots {
+			p.copies = append(p.copies, pointer{p.r.root, p.r.opts.BasePath, name})
+		}
 		p.copies = append(p.copies, pointer{p.r.root, p.r.opts.BasePath, "index.latest"})
 	}
 	if err := p.backUp(ctx); err != nil {

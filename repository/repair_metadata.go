@@ -132,7 +132,7 @@ func (p *repairer) indexMetadata(ctx context.Context, e *IndexEntry) (map[string
 				if _, failed := damaged(err); failed != nil {
 					return nil, failed
 				}
-				if err != nil {
+				if err != nil || m.Name != e.Name { // that of another index is as good as lost
 					m = nil
 				}
 				read[id] = m

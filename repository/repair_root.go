@@ -25,8 +25,10 @@ func (p *repairer) root(ctx context.Context) error {
 	for name := range listed {
 		if g, ok := parseRootName(name); ok {
 			p.base = max(p.base, g)
+			p.roots = append(p.roots, name)
 		}
 	}
+	slices.Sort(p.roots)
 	latest, err := blob.ReadAll(ctx, p.r.root, "index.latest", 1<<10)
 	if bad, failed := damaged(err); failed != nil {
 		return failed
@@ -86,14 +88,12 @@ func (p *repairer) rebuildRoot(ctx context.Context, listed map[string]int64, pro
 	salvaged := p.salvage(ctx, listed)
 	var uuids []string
 	for name := range listed {
-		if uuid, ok := datUUID(name, "snap-"); ok {
-			uuids = append(uuids, uuid)
+		uuid, ok := datUUID(name, "snap-")
+		if !ok { // its info is lost: the shards' lists may know it
+			uuid, ok = datUUID(name, "meta-")
 		}
-	}
-	for _, s := range salvaged { // the root named it, and its info is lost
-		_, real := listed[metaName(s.UUID)]
-		if real && !slices.Contains(uuids, s.UUID) {
-			uuids = append(uuids, s.UUID)
+		if ok && !slices.Contains(uuids, uuid) {
+			uuids = append(uuids, uuid)
 		}
 	}
 	if len(uuids) == 0 {
@@ -131,9 +131,6 @@ func (p *repairer) rebuildRoot(ctx context.Context, listed map[string]int64, pro
 	for i := range p.data.Indices { // oldest first, as the root has them
 		ix := &p.data.Indices[i]
 		slices.SortStableFunc(ix.Snapshots, func(a, b string) int { return int(max(min(starts[a]-starts[b], 1), -1)) })
-	}
-	if p.base != NoGeneration {
-		p.copies = append(p.copies, pointer{p.r.root, p.r.opts.BasePath, rootName(p.base)})
 	}
 	p.action(RepairAction{Action: "rebuild", Blob: p.path(rootName(p.newGeneration())), Shard: -1, Why: fmt.Sprintf("the root: %s; %d snapshots and %d indices were found", problem, len(p.data.Snapshots), len(p.data.Indices))})
 	return nil

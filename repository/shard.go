@@ -106,7 +106,7 @@ const NewGeneration = "_new"
 
 // FileIndex reads the shard's index of all files at a generation. With "" it finds the generation as
 // versions before 7.6 did, by listing numbers; there being none is an empty index with NewGeneration.
-// It returns the generation read.
+// It returns the generation read, or tried.
 func (s *Shard) FileIndex(ctx context.Context, generation string) (*ShardIndex, string, error) {
 	x, generation, _, err := s.readIndex(ctx, generation)
 	return x, generation, err
@@ -135,7 +135,7 @@ func (s *Shard) readIndex(ctx context.Context, generation string) (*ShardIndex, 
 	}
 	b, err := blob.ReadAll(ctx, s.c, shardIndexName(generation), s.r.opts.MaxMetadata)
 	if err != nil {
-		return nil, "", nil, s.wrap(err, "index at generation [%s]", generation)
+		return nil, generation, nil, s.wrap(err, "index at generation [%s]", generation)
 	}
 	x, err := s.parseIndex(b, generation)
 	return x, generation, b, err

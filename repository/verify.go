@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -131,11 +132,15 @@ type verifier struct {
 }
 
 // note reports a problem. Errors that say nothing about the repository are returned instead.
-func (v *verifier) note(f Finding) error {
+func (v *verifier) note(ctx context.Context, f Finding) error {
 	if f.Err != nil {
 		switch k := blob.KindOf(f.Err); k {
-		case blob.KindCanceled, blob.KindUnavailable, blob.KindThrottled, blob.KindPermission:
+		case blob.KindCanceled, blob.KindUnavailable, blob.KindThrottled:
 			return fmt.Errorf("verify [%s]: %w", f.Blob, f.Err)
+		case blob.KindPermission:
+			if v.shutOut(ctx) {
+				return fmt.Errorf("verify [%s]: %w", f.Blob, f.Err)
+			}
 		case blob.KindNotFound:
 			f.Problem = "the blob is missing"
 			f.Err = nil
@@ -145,6 +150,19 @@ func (v *verifier) note(f Finding) error {
 	defer v.mu.Unlock()
 	v.report(f)
 	return nil
+}
+
+// shutOut tells whether not even the root may be read any more: then it is not about one blob.
+func (v *verifier) shutOut(ctx context.Context) bool {
+	if v.data == nil {
+		return true
+	}
+	first, err := v.r.root.GetRange(ctx, rootName(v.data.Generation), 0, 1)
+	if err == nil {
+		_, err = io.Copy(io.Discard, first)
+		err = errors.Join(err, first.Close())
+	}
+	return err != nil
 }
 
 func (v *verifier) path(parts ...string) string {
@@ -157,7 +175,7 @@ func (v *verifier) run(ctx context.Context) error {
 		return err
 	}
 	if v.data, err = v.r.LoadData(ctx); err != nil {
-		return v.note(Finding{Severity: SeverityError, Blob: v.path(rootName(gen)), Shard: -1, Problem: "the root cannot be read", Err: err})
+		return v.note(ctx, Finding{Severity: SeverityError, Blob: v.path(rootName(gen)), Shard: -1, Problem: "the root cannot be read", Err: err})
 	}
 	if v.data.Generation == NoGeneration {
 		return v.orphans(ctx)
@@ -206,11 +224,11 @@ func (v *verifier) latest(ctx context.Context) error {
 	b, err := blob.ReadAll(ctx, v.r.root, "index.latest", 1<<10)
 	if err != nil {
 		f.Err = err
-		return v.note(f)
+		return v.note(ctx, f)
 	}
 	if len(b) != 8 || int64(binary.BigEndian.Uint64(b)) != v.data.Generation {
 		f.Problem = fmt.Sprintf("does not hold the newest generation %d", v.data.Generation)
-		return v.note(f)
+		return v.note(ctx, f)
 	}
 	return nil
 }
@@ -224,21 +242,21 @@ func (v *verifier) snapshots(ctx context.Context) error {
 		info, err := v.r.SnapshotInfo(ctx, s.SnapshotID)
 		if f.Err = err; err != nil {
 			v.lose(s.UUID, LostPart{Shard: -1, Problem: f.Problem})
-			if err := v.note(f); err != nil {
+			if err := v.note(ctx, f); err != nil {
 				return err
 			}
 		} else {
 			v.infos[s.UUID] = info
 			if s.State != StateUnknown && s.State != info.State || s.Name != info.Name {
 				f.Severity, f.Problem = SeverityWarning, fmt.Sprintf("it holds [%s] in state %s, but the root says %s", info.SnapshotID, info.State, s.State)
-				if err := v.note(f); err != nil {
+				if err := v.note(ctx, f); err != nil {
 					return err
 				}
 			}
 		}
 		if _, err := v.r.GlobalMetadata(ctx, s.SnapshotID); err != nil {
 			f := Finding{Severity: SeverityError, Blob: v.path(metaName(s.UUID)), Snapshot: s.Name, Shard: -1, Problem: "the global metadata cannot be read", Err: err}
-			if err := v.note(f); err != nil {
+			if err := v.note(ctx, f); err != nil {
 				return err
 			}
 		}
@@ -258,7 +276,7 @@ func (v *verifier) indexMetadata(ctx context.Context, i IndexEntry) (int, error)
 		if err != nil {
 			v.lose(uuid, LostPart{Index: i.Name, Shard: -1, Problem: f.Problem})
 			f.Blob, f.Err = v.path(rootName(v.data.Generation)), err
-			if err := v.note(f); err != nil {
+			if err := v.note(ctx, f); err != nil {
 				return 0, err
 			}
 			continue
@@ -275,14 +293,16 @@ func (v *verifier) indexMetadata(ctx context.Context, i IndexEntry) (int, error)
 			lost[id] = true
 			v.lose(uuid, LostPart{Index: i.Name, Shard: -1, Problem: f.Problem})
 			f.Blob, f.Err = v.path(indicesDir, i.ID, metaName(id)), err
-			if err := v.note(f); err != nil {
+			if err := v.note(ctx, f); err != nil {
 				return 0, err
 			}
 			continue
 		}
 		if m.Name != i.Name {
-			f.Severity, f.Blob, f.Problem = SeverityWarning, v.path(indicesDir, i.ID, metaName(id)), fmt.Sprintf("it is of index [%s]", m.Name)
-			if err := v.note(f); err != nil {
+			lost[id] = true
+			f.Blob, f.Problem = v.path(indicesDir, i.ID, metaName(id)), fmt.Sprintf("it is of index [%s]", m.Name)
+			v.lose(uuid, LostPart{Index: i.Name, Shard: -1, Problem: "its metadata is that of another index"})
+			if err := v.note(ctx, f); err != nil {
 				return 0, err
 			}
 		}
@@ -294,10 +314,14 @@ func (v *verifier) indexMetadata(ctx context.Context, i IndexEntry) (int, error)
 // orphans reports what nothing refers to.
 func (v *verifier) orphans(ctx context.Context) error {
 	d, report := &doomed{}, &CleanupReport{}
-	if err := v.r.findStale(ctx, v.data, CleanupOptions{TempAge: 3600}, d, report); err != nil {
-		return fmt.Errorf("verify: %w", err)
+	err := v.r.findStale(ctx, v.data, CleanupOptions{TempAge: 3600}, d, report)
+	if err == nil {
+		err = listDoomed(ctx, d, report)
 	}
-	if err := listDoomed(ctx, d, report); err != nil {
+	if err != nil && blob.KindOf(err) == blob.KindPermission && !v.shutOut(ctx) {
+		return nil // a folder that may not be listed is reported already; what else is left over cannot be told
+	}
+	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	slices.SortFunc(report.Stale, func(a, b Stale) int {
@@ -307,7 +331,7 @@ func (v *verifier) orphans(ctx context.Context) error {
 		return 1
 	})
 	for _, s := range report.Stale {
-		if err := v.note(Finding{Severity: SeverityInfo, Blob: s.Path, Shard: -1, Problem: fmt.Sprintf("nothing refers to this blob of %d bytes", s.Size)}); err != nil {
+		if err := v.note(ctx, Finding{Severity: SeverityInfo, Blob: s.Path, Shard: -1, Problem: fmt.Sprintf("nothing refers to this blob of %d bytes", s.Size)}); err != nil {
 			return err
 		}
 	}
