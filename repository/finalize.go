@@ -54,6 +54,8 @@ type NewSnapshot struct {
 // Result is what a change of the repository left.
 type Result struct {
 	Data *Data // the new root
+	// Info is what Finalize wrote of the snapshot; else nil.
+	Info *SnapshotInfo
 	// Warnings are steps after the root changed that failed. They leave blobs for Cleanup.
 	Warnings []error
 	// Deleted counts the blobs that were deleted, and their bytes where the store told them.
@@ -82,7 +84,8 @@ func (r *Repository) Finalize(ctx context.Context, base *Data, n NewSnapshot) (*
 	for _, x := range n.Indices {
 		r.noteShards(x.Index, next.Identifiers[x.Metadata.Identifier()], x.Metadata.Shards())
 	}
-	res := &Result{Data: done, Warnings: warnings}
+	info := n.Info // without what else n holds
+	res := &Result{Data: done, Info: &info, Warnings: warnings}
 	r.dropOldShardIndices(context.WithoutCancel(ctx), base, n.Indices, res)
 	return res, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sort"
 	"strconv"
 	"strings"
@@ -144,6 +145,14 @@ func TestFixtures(t *testing.T) {
 					t.Error(err)
 				}
 				checkShards(t, r, d, info, ws.ShardStatus)
+				b, err := r.EncodeInfo(info)
+				again, derr := r.DecodeInfo(b, info.SnapshotID)
+				if derr == nil && info.DataStreams == nil && len(again.DataStreams) == 0 { // versions before 7.9 write none
+					again.DataStreams = nil
+				}
+				if err != nil || derr != nil || !reflect.DeepEqual(again, info) {
+					t.Errorf("encoded and decoded: %+v (%v, %v), not %+v", again, err, derr, info)
+				}
 				if checkCounts(t, r, d, info) {
 					known++
 				}

@@ -224,9 +224,14 @@ func (r *Repository) readFrame(ctx context.Context, c blob.Container, path, name
 	if err != nil {
 		return nil, err
 	}
+	return r.decode(b, join(path, name), codec)
+}
+
+// decode decodes the bytes of the framed metadata blob at a path.
+func (r *Repository) decode(b []byte, path, codec string) (*smile.Object, error) {
 	o, err := decodeFrame(b, codec, r.opts.MaxMetadata)
 	if err != nil {
-		return nil, corrupt(join(path, name), err, "cannot be decoded")
+		return nil, corrupt(path, err, "cannot be decoded")
 	}
 	return o, nil
 }
@@ -263,19 +268,6 @@ func (r *Repository) putMetadata(ctx context.Context, c blob.Container, name str
 		return fmt.Errorf("write [%s]: %d bytes are more than the limit of metadata", name, len(b))
 	}
 	return putBytes(ctx, c, name, b, opts)
-}
-
-// SnapshotInfo reads what the repository records of a snapshot.
-func (r *Repository) SnapshotInfo(ctx context.Context, id SnapshotID) (*SnapshotInfo, error) {
-	s, err := readParsed(ctx, r, r.root, "", snapName(id.UUID), codecSnapshot, parseSnapshotInfo)
-	if err != nil {
-		return nil, fmt.Errorf("snapshot [%s]: %w", id, err)
-	}
-	if s.UUID != id.UUID {
-		return nil, corrupt(snapName(id.UUID), nil, "it holds snapshot [%s]", s.SnapshotID)
-	}
-	r.notePlain(s)
-	return s, nil
 }
 
 // ListSnapshots reads the info of all snapshots of a root, in its order, several at a time.

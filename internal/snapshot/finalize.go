@@ -85,9 +85,8 @@ func (s *Service) finalizeOn(ctx context.Context, v *state.View, job *state.Snap
 			s.log.Warn("no space could be reserved for deletions on a full store", "repository", job.Repository, "error", err)
 		}
 	})
-	info := n.Info // without what else n holds
-	o.keepInfo(&info)
-	return &info, res.Data, nil
+	o.wroteInfo(res.Info)
+	return res.Info, res.Data, nil
 }
 
 // moved is the error of a repository that somebody else changed while a snapshot was taken.

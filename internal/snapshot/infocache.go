@@ -67,21 +67,38 @@ func (c *cache[V]) put(key string, value V, cost int) {
 	}
 }
 
+// keptInfo is an info, and the length of its blob in the repository.
+type keptInfo struct {
+	info *repository.SnapshotInfo
+	size int64
+}
+
 // info reads a snapshot's info, or takes it from the cache. It must not be changed.
 func (o *opened) info(ctx context.Context, id repository.SnapshotID) (*repository.SnapshotInfo, error) {
-	if i, ok := o.infos.get(id.UUID); ok {
-		return i, nil
+	if k, ok := o.infos.get(id.UUID); ok {
+		return k.info, nil
 	}
-	i, err := o.repo.SnapshotInfo(ctx, id)
+	i, size, err := o.repo.SizedInfo(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	o.keepInfo(i)
+	o.putInfo(i, size)
+	o.file.dirty.Store(true)
 	return i, nil
 }
 
-// keepInfo puts an info into the cache: one that is in the repository, and that nobody changes any more.
-func (o *opened) keepInfo(i *repository.SnapshotInfo) {
+// wroteInfo puts an info into the cache that was written just now.
+func (o *opened) wroteInfo(i *repository.SnapshotInfo) {
+	b, err := o.repo.EncodeInfo(i)
+	if err != nil {
+		return // it was written, though: then it is read
+	}
+	o.putInfo(i, int64(len(b)))
+	o.file.dirty.Store(true)
+}
+
+// putInfo puts an info into the cache that nobody changes any more.
+func (o *opened) putInfo(i *repository.SnapshotInfo, size int64) {
 	cost := 300
 	for _, name := range i.Indices {
 		cost += 16 + len(name)
@@ -89,5 +106,5 @@ func (o *opened) keepInfo(i *repository.SnapshotInfo) {
 	for _, f := range i.Failures {
 		cost += 80 + len(f.Index) + len(f.Reason) + len(f.NodeID)
 	}
-	o.infos.put(i.UUID, i, cost)
+	o.infos.put(i.UUID, keptInfo{i, size}, cost)
 }

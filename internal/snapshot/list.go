@@ -53,12 +53,16 @@ func (s *Service) List(ctx context.Context, repo string, patterns []string, igno
 			entries = append(entries, Entry{Repository: repo, ID: e.SnapshotID, State: e.State.String(), Version: e.Version})
 		}
 	}
+	all := len(entries)
 	chosen, err := choose(entries, repo, patterns, ignoreUnavailable)
 	if err != nil {
 		return nil, err
 	}
 	if details {
-		chosen, err = s.readInfos(ctx, o, chosen, ignoreUnavailable)
+		o.adoptInfos(ctx, data, chosen)
+		if chosen, err = s.readInfos(ctx, o, chosen, ignoreUnavailable); err == nil && len(chosen) == all {
+			s.saveInfos(o, data)
+		}
 	} else {
 		addIndices(data, chosen)
 	}

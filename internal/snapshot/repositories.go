@@ -23,7 +23,8 @@ type opened struct {
 	record *state.Repository
 	store  blob.Container
 	repo   *repository.Repository
-	infos  *cache[*repository.SnapshotInfo]
+	infos  *cache[keptInfo]
+	file   *infoFile
 	shards *cache[map[int]ShardStatus] // by snapshot UUID and index id
 
 	bucket func() (blob.Container, error) // what base_path is relative to, read-only; opened once
@@ -141,8 +142,10 @@ func inUse(v *state.View, name string) error {
 // DeleteRepositories unregisters the repositories whose names match a pattern; the blobs stay. It is one pattern: neither commas
 // nor _all mean several, and only * may find none.
 func (s *Service) DeleteRepositories(ctx context.Context, pattern string) error {
-	return s.store.Update(ctx, func(tx *state.Tx) error {
+	var gone []string
+	err := s.store.Update(ctx, func(tx *state.Tx) error {
 		found := false
+		gone = nil
 		for _, r := range tx.Repositories() {
 			if !settings.Match(pattern, r.Name) {
 				continue
@@ -153,12 +156,20 @@ func (s *Service) DeleteRepositories(ctx context.Context, pattern string) error 
 			}
 			tx.Delete(r)
 			dropCosts(tx, r.Name)
+			gone = append(gone, r.Name)
 		}
 		if !found && pattern != "*" {
 			return apierr.RepositoryMissing(pattern)
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for _, name := range gone {
+		s.forgetInfos(name)
+	}
+	return nil
 }
 
 // VerifyRepository writes, reads and removes a probe blob on every node.
@@ -299,7 +310,7 @@ func (s *Service) openRecord(rec *state.Repository) (*opened, error) {
 		return nil, repositoryError(rec.Name, "failed to create repository").Because(err)
 	}
 	bucket := sync.OnceValues(func() (blob.Container, error) { return s.openBucket(rec) })
-	return &opened{loading: make(chan struct{}, 1), record: rec, store: c, bucket: bucket, repo: r, infos: newCache[*repository.SnapshotInfo](cacheBytes), shards: newCache[map[int]ShardStatus](cacheBytes)}, nil
+	return &opened{loading: make(chan struct{}, 1), record: rec, store: c, bucket: bucket, repo: r, infos: newCache[keptInfo](cacheBytes), file: s.infoFileOf(rec), shards: newCache[map[int]ShardStatus](cacheBytes)}, nil
 }
 
 // openPlace opens what a repository's base_path is relative to, because shards with hashed prefixes lie beside it, and returns the two.
