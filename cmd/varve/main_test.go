@@ -66,11 +66,13 @@ func TestExitStatus(t *testing.T) {
 // TestErrors looks at what a command that cannot run says.
 func TestErrors(t *testing.T) {
 	for args, want := range map[string]string{
-		"repo ls":                        "varve: accepts between 1 and 2 arg(s), received 0: varve repo ls LOCATION [SNAPSHOT] [flags]\n",
-		"repo ls --json fs:/none":        `{"error":"open the repository at fs:/none: there is no such folder"}` + "\n",
-		"repo verify --json fs:/none":    `{"error":"verify the repository at fs:/none: there is no such folder"}` + "\n",
-		"repo check-store fs:/none":      "varve: check the store at fs:/none: there is no such folder; create it first if it is meant to be there\n",
-		"repo extract fs:/none a b 1 to": "varve: open the repository at fs:/none: there is no such folder\n",
+		"repo ls":                                  "varve: accepts between 1 and 2 arg(s), received 0: varve repo ls LOCATION [SNAPSHOT] [flags]\n",
+		"repo ls --json fs:/none":                  `{"error":"open the repository at fs:/none: there is no such folder"}` + "\n",
+		"repo verify --json fs:/none":              `{"error":"verify the repository at fs:/none: there is no such folder"}` + "\n",
+		"repo check-store fs:/none":                "varve: check the store at fs:/none: there is no such folder; create it first if it is meant to be there\n",
+		"repo verfy fs:/none":                      "varve: unknown command \"verfy\" for \"varve repo\": did you mean verify?\n",
+		"repo verify fs:/ --remote-store fs:/none": "varve: open the remote store at fs:/none: there is no such folder\n",
+		"repo extract fs:/none a b 1 to":           "varve: open the repository at fs:/none: there is no such folder\n",
 	} {
 		root := rootCommand()
 		root.SetArgs(strings.Fields(args))

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,15 +38,27 @@ the repository of the remote translog, where it has what was not refreshed:
 Every command prints JSON with --json. Colours and progress show on a terminal
 only; NO_COLOR is honoured. Exit status: 0 done, 1 something was found (verify,
 diff --exit-code, repair without --apply), 2 the command could not run.`,
-		Args: cobra.NoArgs, // an unknown command is an error, not a page of help
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: func(cmd *cobra.Command, args []string) error { // an unknown command is an error, not a page of help
+			err := cobra.NoArgs(cmd, args)
+			if err == nil {
+				return nil
+			}
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return fmt.Errorf("%w: did you mean %s?", err, strings.Join(near, " or "))
+			}
+			return fmt.Errorf("%w: `varve repo --help` shows what there is", err)
+		},
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	repo.PersistentFlags().Bool("json", false, "print JSON, for scripts")
 	repo.PersistentFlags().Bool("no-progress", false, "show no progress")
 	remote := repo.PersistentFlags().String("remote-store", "", "where the data of shallow snapshots is, as LOCATION")
 	translog := repo.PersistentFlags().String("remote-translog", "", "where the operations are that the data of shallow snapshots lacks, as LOCATION")
-	repo.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
-		cmd.SetContext(repotool.WithRemoteTranslog(repotool.WithRemoteStore(cmd.Context(), *remote), *translog))
+	repo.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		ctx := repotool.WithRemoteTranslog(repotool.WithRemoteStore(cmd.Context(), *remote), *translog)
+		cmd.SetContext(ctx)
+		return repotool.RemoteThere(ctx)
 	}
 	repo.AddCommand(repoLs(), repoShow(), repoDu(), repoVerify(), repoCat(), repoExport(), repoDiff(), repoCp(), repoExtract(), repoPrune(), repoRepair(), repoOpen(), repoCheckStore())
 	return repo

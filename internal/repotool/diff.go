@@ -67,11 +67,11 @@ func Diff(ctx context.Context, p *Printer, o DiffOptions) (different bool, err e
 	if err != nil {
 		return false, err
 	}
-	a, err := r.Data.Snapshot(o.A)
+	a, err := r.named(o.A)
 	if err != nil {
 		return false, err
 	}
-	b, err := r.Data.Snapshot(o.B)
+	b, err := r.named(o.B)
 	if err != nil {
 		return false, err
 	}

@@ -84,7 +84,7 @@ func Export(ctx context.Context, p *Printer, out io.Writer, o ExportOptions) (in
 	if err != nil {
 		return 0, err
 	}
-	entry, err := r.Data.Snapshot(o.Snapshot)
+	entry, err := r.named(o.Snapshot)
 	if err != nil {
 		return 0, err
 	}
@@ -134,7 +134,7 @@ func (r *Repo) chooseIndices(id repository.SnapshotID, patterns []string) ([]rep
 	}
 	for _, p := range patterns {
 		if len(wildcard.MatchNames(names, p)) == 0 && !strings.HasPrefix(p, "-") {
-			return nil, &repository.MissingSnapshotError{Snapshot: id.Name, Index: p}
+			return nil, fmt.Errorf("%w: %s", &repository.MissingSnapshotError{Snapshot: id.Name, Index: p}, suggest(p, names, "index", "indices"))
 		}
 	}
 	chosen := map[string]bool{}

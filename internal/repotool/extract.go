@@ -34,11 +34,11 @@ func Extract(ctx context.Context, p *Printer, location, snapshot, index string, 
 	if err != nil {
 		return err
 	}
-	entry, err := r.Data.Snapshot(snapshot)
+	entry, err := r.named(snapshot)
 	if err != nil {
 		return err
 	}
-	ix, err := r.Data.IndexIn(entry.SnapshotID, index)
+	ix, err := r.indexIn(entry.SnapshotID, index)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/repository"
 )
@@ -17,13 +20,53 @@ type Snapshot struct {
 	UUID       string    `json:"uuid"`
 	State      string    `json:"state"`
 	Version    string    `json:"version"`
-	Start      time.Time `json:"start_time"`
-	End        time.Time `json:"end_time"`
+	Start      time.Time `json:"start_time,omitzero"`
+	End        time.Time `json:"end_time,omitzero"`
 	Indices    []string  `json:"indices"`
 	Shards     int       `json:"total_shards"`
 	Successful int       `json:"successful_shards"`
 	Failures   int       `json:"failed_shards"`
 	Shallow    bool      `json:"shallow,omitempty"`
+	// Note says what is wrong with the snapshot's info: then only what the root knows is told.
+	Note string `json:"note,omitempty"`
+}
+
+// lines reads what is told of each snapshot. One whose info is lost or damaged does not hide the others.
+func (r *Repo) lines(ctx context.Context) ([]Snapshot, error) {
+	list := make([]Snapshot, len(r.Data.Snapshots))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(listParallel)
+	for n, s := range r.Data.Snapshots {
+		g.Go(func() error {
+			info, err := r.SnapshotInfo(gctx, s.SnapshotID)
+			switch {
+			case err == nil:
+				list[n] = snapshotLine(info)
+				return nil
+			case !ofOneBlob(err):
+				return err
+			}
+			list[n] = Snapshot{Snapshot: s.Name, UUID: s.UUID, State: s.State.String(), Version: s.Version, Indices: []string{}, Note: "its info cannot be read: " + err.Error()}
+			for _, ix := range r.Data.SnapshotIndices(s.SnapshotID) {
+				list[n].Indices = append(list[n].Indices, ix.Name)
+			}
+			return nil
+		})
+	}
+	return list, g.Wait()
+}
+
+// listParallel is how many infos are read side by side.
+const listParallel = 16
+
+// ofOneBlob tells whether an error is about the blob that was read, and says nothing of the store.
+func ofOneBlob(err error) bool {
+	var damaged *repository.CorruptError
+	switch blob.KindOf(err) {
+	case blob.KindNotFound, blob.KindCorrupt, blob.KindPermission, blob.KindArchived:
+		return true
+	}
+	return errors.As(err, &damaged)
 }
 
 // List writes a line for each snapshot, oldest first.
@@ -32,25 +75,21 @@ func List(ctx context.Context, p *Printer, location string) error {
 	if err != nil {
 		return err
 	}
-	infos, err := r.ListSnapshots(ctx, r.Data)
+	list, err := r.lines(ctx)
 	if err != nil {
 		return err
-	}
-	list := make([]Snapshot, 0, len(infos))
-	for _, i := range infos {
-		list = append(list, Snapshot{
-			Snapshot: i.Name, UUID: i.UUID, State: i.State.String(), Version: i.Version.String(),
-			Start: time.UnixMilli(i.StartTime).UTC(), End: time.UnixMilli(i.EndTime).UTC(), Indices: i.Indices,
-			Shards: i.TotalShards, Successful: i.SuccessfulShards, Failures: len(i.Failures), Shallow: i.Shallow(),
-		})
 	}
 	slices.SortStableFunc(list, func(a, b Snapshot) int { return a.Start.Compare(b.Start) })
 	if p.JSON {
 		return p.object(list)
 	}
-	w := p.table("SNAPSHOT", "STATE", "VERSION", "STARTED", "\tTOOK", "\tINDICES", "\tSHARDS", "\tFAILED")
+	w := p.table("SNAPSHOT", "STATE", "VERSION", "STARTED", "\tTOOK", "\tINDICES", "\tSHARDS", "\tFAILED", "NOTE")
 	w.state = 1
 	for _, s := range list {
+		if s.Note != "" {
+			w.row(s.Snapshot, s.State, s.Version, "?", "\t?", right(len(s.Indices)), "\t?", "\t?", p.paint(red, s.Note))
+			continue
+		}
 		w.row(s.Snapshot, s.State, s.Version, s.Start.Format(time.DateTime), "\t"+settings.FormatDuration(s.End.Sub(s.Start)), right(len(s.Indices)),
 			right(s.Shards), right(s.Failures))
 	}
@@ -74,7 +113,7 @@ func ListIndices(ctx context.Context, p *Printer, location, snapshot string) err
 	if err != nil {
 		return err
 	}
-	entry, err := r.Data.Snapshot(snapshot)
+	entry, err := r.named(snapshot)
 	if err != nil {
 		return err
 	}
@@ -99,6 +138,10 @@ func ListIndices(ctx context.Context, p *Printer, location, snapshot string) err
 func sizeIndex(ctx context.Context, r *Repo, id repository.SnapshotID, ix repository.IndexEntry) (IndexIn, error) {
 	one := IndexIn{Index: ix.Name, ID: ix.ID}
 	meta, err := r.IndexMetadata(ctx, r.Data, id, ix.Name)
+	if err != nil && ofOneBlob(err) {
+		one.Note = "its metadata cannot be read: " + err.Error()
+		return one, nil
+	}
 	if err != nil {
 		return one, err
 	}
@@ -116,6 +159,9 @@ func sizeIndex(ctx context.Context, r *Repo, id repository.SnapshotID, ix reposi
 			continue
 		case errors.As(err, &missing):
 			one.Note = "shard " + strconv.Itoa(n) + " failed"
+			continue
+		case err != nil && ofOneBlob(err):
+			one.Note = "shard " + strconv.Itoa(n) + " cannot be read: " + err.Error()
 			continue
 		case err != nil:
 			return one, err

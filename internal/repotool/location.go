@@ -29,6 +29,11 @@ type Repo struct {
 func container(ctx context.Context, location string, write bool) (blob.Container, error) {
 	c, err := blob.Open(ctx, location)
 	if err != nil {
+		if path := strings.TrimPrefix(strings.TrimPrefix(location, "file:"), "//"); !strings.Contains(path, ":") && path != "" {
+			if _, serr := os.Stat(path); serr == nil {
+				return nil, fmt.Errorf("%w: did you mean fs:%s?", err, path)
+			}
+		}
 		return nil, err
 	}
 	if !write {
@@ -100,7 +105,11 @@ func openRoot(ctx context.Context, location string, write bool) (*Repo, error) {
 		return nil, fmt.Errorf("%w (`varve repo repair %s` shows what can be saved)", unreadable, location)
 	}
 	if r.Data.Generation == repository.NoGeneration {
-		return nil, fmt.Errorf("open the repository at %s: there is no index-N, so this is no snapshot repository, an empty one, or one that lost its root (then see `varve repo repair`)", location)
+		hint := ""
+		if below := foldersOf(ctx, r.Store); below != "" {
+			hint = ". There are " + below
+		}
+		return nil, fmt.Errorf("open the repository at %s: there is no index-N, so this is no snapshot repository, an empty one, or one that lost its root (then see `varve repo repair`)%s", location, hint)
 	}
 	return r, nil
 }
@@ -112,7 +121,7 @@ func (r *Repo) snapshots(names []string) ([]repository.SnapshotEntry, error) {
 	}
 	var out []repository.SnapshotEntry
 	for _, n := range names {
-		s, err := r.Data.Snapshot(n)
+		s, err := r.named(n)
 		if err != nil {
 			return nil, err
 		}

@@ -36,6 +36,40 @@ func WithRemoteTranslog(ctx context.Context, location string) context.Context {
 	return context.WithValue(ctx, remoteTranslogKey{}, location)
 }
 
+// RemoteThere says early that the place which WithRemoteStore or WithRemoteTranslog names is not there, or empty: what is looked for in it
+// would be taken for what nobody named.
+func RemoteThere(ctx context.Context) error {
+	for _, key := range []any{remoteStoreKey{}, remoteTranslogKey{}} {
+		location, ok := ctx.Value(key).(string)
+		if !ok {
+			continue
+		}
+		err := FolderThere(location)
+		if err == nil {
+			err = foldersThere(ctx, location)
+		}
+		if err != nil {
+			return fmt.Errorf("open the remote store at %s: %w", location, err)
+		}
+	}
+	return nil
+}
+
+func foldersThere(ctx context.Context, location string) error {
+	c, err := container(ctx, location, false)
+	if err != nil || !c.Capabilities().Has(blob.CanList) {
+		return err
+	}
+	found := errors.New("found")
+	switch err := c.Children(ctx, func(string) error { return found }); {
+	case errors.Is(err, found):
+		return nil
+	case err != nil:
+		return err
+	}
+	return errors.New("there is no folder that could hold the data of shallow snapshots")
+}
+
 // options are those of a repository that is opened with a context.
 func options(ctx context.Context) repository.Options {
 	open := func(key any, write bool) repository.RemoteStore {

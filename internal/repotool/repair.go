@@ -72,7 +72,7 @@ func Repair(ctx context.Context, p *Printer, location string, deep, apply bool) 
 		return false, err
 	}
 	if len(names) == 0 {
-		return false, fmt.Errorf("repair the repository at %s: nothing is there", location)
+		return false, fmt.Errorf("repair the repository at %s: %w", location, nothingThere(ctx, c))
 	}
 	opts := repository.RepairOptions{Deep: deep, Apply: apply}
 	p.Progress.start("look", 0, true)

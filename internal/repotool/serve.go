@@ -136,15 +136,18 @@ shows %s of snapshot %s, read-only. Ctrl-C ends it and leaves nothing behind.
 // newest returns the snapshot of that name, or the newest of which something can be restored.
 func (r *Repo) newest(ctx context.Context, name string) (repository.SnapshotID, error) {
 	if name != "" {
-		s, err := r.Data.Snapshot(name)
+		s, err := r.named(name)
 		return s.SnapshotID, err
 	}
-	infos, err := r.ListSnapshots(ctx, r.Data)
-	if err != nil {
-		return repository.SnapshotID{}, err
-	}
 	var best *repository.SnapshotInfo
-	for _, i := range infos {
+	for _, s := range r.Data.Snapshots {
+		i, err := r.SnapshotInfo(ctx, s.SnapshotID)
+		if err != nil && ofOneBlob(err) {
+			continue // of the others something may be restored
+		}
+		if err != nil {
+			return repository.SnapshotID{}, err
+		}
 		if i.State != repository.StateSuccess && i.State != repository.StatePartial {
 			continue
 		}

@@ -51,7 +51,7 @@ func ShowSnapshot(ctx context.Context, p *Printer, location, snapshot string) er
 	if err != nil {
 		return err
 	}
-	entry, err := r.Data.Snapshot(snapshot)
+	entry, err := r.named(snapshot)
 	if err != nil {
 		return err
 	}
@@ -145,18 +145,9 @@ func globalParts(global *smile.Object) []string {
 		if !ok || ownState[m.Name] {
 			continue
 		}
-		// Custom sections wrap their entries once more.
-		if o.Len() == 1 && m.Name != "templates" && m.Name != "settings" {
-			if inner, ok := o.Members[0].Value.(*smile.Object); ok {
-				o = inner
-			}
-		}
-		if o.Len() == 0 {
+		names := partNames(m.Name, o)
+		if len(names) == 0 {
 			continue
-		}
-		names := make([]string, 0, o.Len())
-		for _, e := range o.Members {
-			names = append(names, e.Name)
 		}
 		sort.Strings(names)
 		if len(names) > 8 {
@@ -165,6 +156,37 @@ func globalParts(global *smile.Object) []string {
 		out = append(out, m.Name+": "+strings.Join(names, ", "))
 	}
 	return out
+}
+
+// partNames returns the names of what a section holds. Sections of templates wrap their entries once more, under the section's name;
+// that of pipelines is a list.
+func partNames(section string, o *smile.Object) []string {
+	var names []string
+	for _, e := range o.Members {
+		switch inner := e.Value.(type) {
+		case *smile.Object:
+			if e.Name != section {
+				break
+			}
+			for _, x := range inner.Members {
+				names = append(names, x.Name)
+			}
+			continue
+		case []any:
+			for _, x := range inner {
+				if one, ok := x.(*smile.Object); ok {
+					if id, ok := one.Get("id"); ok {
+						names = append(names, fmt.Sprint(id))
+					}
+				}
+			}
+			if len(names) > 0 {
+				continue
+			}
+		}
+		names = append(names, e.Name)
+	}
+	return names
 }
 
 func yesNo(b bool) string {
@@ -238,11 +260,11 @@ func ShowIndex(ctx context.Context, p *Printer, location, snapshot, index string
 	if err != nil {
 		return err
 	}
-	entry, err := r.Data.Snapshot(snapshot)
+	entry, err := r.named(snapshot)
 	if err != nil {
 		return err
 	}
-	ix, err := r.Data.IndexIn(entry.SnapshotID, index)
+	ix, err := r.indexIn(entry.SnapshotID, index)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,12 @@ package repotool
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/settings"
@@ -52,7 +55,7 @@ func Verify(ctx context.Context, p *Printer, location string, deep bool) (health
 		return fail(err)
 	}
 	if len(names) == 0 {
-		return fail(fmt.Errorf("nothing is there"))
+		return fail(nothingThere(ctx, c))
 	}
 	r, err := repository.Open(ctx, c, options(ctx))
 	if err != nil {
@@ -62,7 +65,7 @@ func Verify(ctx context.Context, p *Printer, location string, deep bool) (health
 	if gen, err := r.LatestGeneration(ctx); err != nil {
 		return fail(err)
 	} else if gen == repository.NoGeneration {
-		return false, v.lostRoot()
+		return false, v.lostRoot(rootOf(ctx, c))
 	}
 	opts := repository.VerifyOptions{Deep: deep}
 	if p.Progress != nil {
@@ -130,10 +133,59 @@ func (v *verifying) found(f repository.Finding) {
 
 // lostRoot tells of a repository whose root is gone: to a verification it looks like an empty one in which everything is
 // left over.
-func (v *verifying) lostRoot() error {
-	v.found(repository.Finding{Severity: repository.SeverityError, Blob: "index-N", Shard: -1,
+func (v *verifying) lostRoot(name string) error {
+	v.found(repository.Finding{Severity: repository.SeverityError, Blob: name, Shard: -1,
 		Problem: "the root is missing although there are other blobs: this is no repository, or it lost its root (see `varve repo repair`)"})
 	return v.err
+}
+
+// rootOf is what the root that is not there was called, as far as index.latest tells.
+func rootOf(ctx context.Context, c blob.Container) string {
+	b, err := blob.ReadAll(ctx, c, "index.latest", 8)
+	if err != nil || len(b) != 8 || b[0] >= 0x80 {
+		return "index-N"
+	}
+	return fmt.Sprintf("index-%d", binary.BigEndian.Uint64(b))
+}
+
+// nothingThere says that a place has no blobs, and which folders it has: one of them may be meant.
+func nothingThere(ctx context.Context, c blob.Container) error {
+	if below := foldersOf(ctx, c); below != "" {
+		return fmt.Errorf("nothing is there but %s", below)
+	}
+	return errors.New("nothing is there")
+}
+
+// foldersOf names some folders below a place, and which of them are repositories; "" if there is none.
+func foldersOf(ctx context.Context, c blob.Container) string {
+	var names []string
+	enough := errors.New("enough")
+	if err := c.Children(ctx, func(name string) error {
+		if names = append(names, name); len(names) > suggested {
+			return enough
+		}
+		return nil
+	}); err != nil && !errors.Is(err, enough) || len(names) == 0 {
+		return ""
+	}
+	var repos []string
+	for _, name := range names {
+		below, err := c.Container(name)
+		if err != nil {
+			continue
+		}
+		if there, err := blob.Exists(ctx, below, "index.latest"); err == nil && there {
+			repos = append(repos, name)
+		}
+	}
+	text := "the folders [" + strings.Join(names[:min(len(names), suggested)], "], [") + "]"
+	if len(names) > suggested {
+		text += ", …"
+	}
+	if len(repos) > 0 {
+		text += "; did you mean [" + strings.Join(repos, "], [") + "] in it?"
+	}
+	return text
 }
 
 func (v *verifying) summary(stats repository.VerifyStats, checker *shardcheck.Checker) error {
