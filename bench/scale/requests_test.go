@@ -84,13 +84,22 @@ func BenchmarkRequests(t *testing.B) {
 	srv := oracletest.S3Server(t, "minio")
 	srv.MakeBucket(t, "scale")
 	proxies := []*counter{newCounter(t, srv.Endpoint), newCounter(t, srv.Endpoint)}
-	ours := servertest.Start(t, t.TempDir(), t.TempDir(), servertest.S3Secrets(t, srv), "s3.client.default.endpoint="+proxies[0].URL, "s3.client.default.region="+srv.Region)
+	data, repo := t.TempDir(), t.TempDir()
+	start := func() *servertest.Server {
+		return servertest.Start(t, data, repo, servertest.S3Secrets(t, srv), "s3.client.default.endpoint="+proxies[0].URL, "s3.client.default.region="+srv.Region)
+	}
+	ours := start()
 	real := oracletest.Node(t, "opensearch", "3", t.TempDir(), "--with", "repository-s3", "--set", "s3.client.default.endpoint="+proxies[1].URL,
 		"--set", "s3.client.default.region="+srv.Region, "--set", "s3.client.default.path_style_access=true",
 		"--set", "secure:s3.client.default.access_key="+srv.AccessKey, "--set", "secure:s3.client.default.secret_key="+srv.SecretKey)
 	sides := []string{ours.URL, real}
-	for n, u := range sides {
-		servertest.Must(t, u, "PUT", "/_snapshot/repo", fmt.Sprintf(`{"type":"s3","settings":{"bucket":"scale","base_path":"of-%d","server_side_encryption_type":"bucket_default"}}`, n), nil)
+	register := func(name, more string) {
+		for n, u := range sides {
+			servertest.Must(t, u, "PUT", "/_snapshot/"+name, fmt.Sprintf(`{"type":"s3","settings":{"bucket":"scale","base_path":"of-%d","server_side_encryption_type":"bucket_default"%s}}`, n, more), nil)
+		}
+	}
+	register("repo", "")
+	for _, u := range sides {
 		for i := range *indices {
 			name := fmt.Sprintf("/scale-%04d", i)
 			servertest.Must(t, u, "PUT", name, fmt.Sprintf(`{"settings":{"number_of_shards":%d,"number_of_replicas":0}}`, *shards), nil)
@@ -111,18 +120,8 @@ func BenchmarkRequests(t *testing.B) {
 	}
 	t.Logf("%d snapshots of %d indices with %d shards", *snapshots, *indices, *shards)
 	t.Log("| what | varve | opensearch 3.8 | ratio | varve's kinds | opensearch's kinds |")
-	for _, step := range []struct{ what, method, path, body string }{
-		{"create, nothing changed", "PUT", "/_snapshot/repo/last?wait_for_completion=true", `{"indices":"scale-*"}`},
-		{"list names", "GET", "/_snapshot/repo/_all?verbose=false", ""},
-		{"list", "GET", "/_snapshot/repo/_all", ""},
-		{"list again", "GET", "/_snapshot/repo/_all", ""},
-		{"get one", "GET", "/_snapshot/repo/snap-0001", ""},
-		{"status of one", "GET", "/_snapshot/repo/snap-0001/_status", ""},
-		{"status again", "GET", "/_snapshot/repo/snap-0001/_status", ""},
-		{"delete one", "DELETE", "/_snapshot/repo/snap-0001", ""},
-		{fmt.Sprintf("delete %d", most), "DELETE", "/_snapshot/repo/" + strings.Join(many, ","), ""},
-		{"clean up", "POST", "/_snapshot/repo/_cleanup", ""},
-	} {
+	type step struct{ what, method, path, body string }
+	measure := func(step step) {
 		var kinds [2]string
 		var sums [2]int
 		for n, u := range sides {
@@ -134,4 +133,27 @@ func BenchmarkRequests(t *testing.B) {
 		}
 		t.Logf("| %s | %d | %d | %.2f | %s | %s |", step.what, sums[0], sums[1], float64(sums[0])/float64(max(sums[1], 1)), kinds[0], kinds[1])
 	}
+	for _, step := range []step{
+		{"create, nothing changed", "PUT", "/_snapshot/repo/last?wait_for_completion=true", `{"indices":"scale-*"}`},
+		{"list names", "GET", "/_snapshot/repo/_all?verbose=false", ""},
+		{"list", "GET", "/_snapshot/repo/_all", ""},
+		{"list again", "GET", "/_snapshot/repo/_all", ""},
+		{"get one", "GET", "/_snapshot/repo/snap-0001", ""},
+		{"status of one", "GET", "/_snapshot/repo/snap-0001/_status", ""},
+		{"status again", "GET", "/_snapshot/repo/snap-0001/_status", ""},
+		{"delete one", "DELETE", "/_snapshot/repo/snap-0001", ""},
+		{fmt.Sprintf("delete %d", most), "DELETE", "/_snapshot/repo/" + strings.Join(many, ","), ""},
+		{"clean up", "POST", "/_snapshot/repo/_cleanup", ""},
+	} {
+		measure(step)
+	}
+	register("again", `,"readonly":true`)
+	measure(step{"list, just registered", "GET", "/_snapshot/again/_all", ""})
+	measure(step{"status of one, just registered", "GET", "/_snapshot/again/snap-0020/_status", ""})
+	ours.Stop()
+	ours = start()
+	sides[0] = ours.URL
+	measure(step{"list, ours restarted", "GET", "/_snapshot/repo/_all", ""})
+	measure(step{"status of one, ours restarted", "GET", "/_snapshot/repo/snap-0020/_status", ""})
+	measure(step{"delete one, ours restarted", "DELETE", "/_snapshot/repo/snap-0020", ""})
 }
