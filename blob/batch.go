@@ -3,6 +3,8 @@ package blob
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -15,7 +17,10 @@ type Batch struct {
 
 	mu     sync.Mutex
 	stores map[any]Flusher
-	err    error // of the first Flush that failed: what was lost then, no later one brings back
+	err    error         // of the first Flush that failed: what was lost then, no later one brings back
+	begun  int           // flushes of the stores
+	ended  int           // of them
+	turn   chan struct{} // closed when the one under way ends; nil while none is
 }
 
 // Flusher is what a store has of a batch.
@@ -45,17 +50,48 @@ func (b *Batch) Store(key any, open func() Flusher) Flusher {
 }
 
 // Flush makes all blobs durable that were put with the batch before it was called. After an error some of them may be lost, so
-// each further Flush fails too. A nil batch has nothing to flush.
+// each further Flush fails too. Those who call it while the stores flush share the next turn. A context that ends makes it return
+// and harms nobody else's. A nil batch has nothing to flush.
 func (b *Batch) Flush(ctx context.Context) error {
 	if b == nil {
 		return nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, f := range b.stores {
-		b.err = errors.Join(b.err, f.Flush(ctx))
+	for need := b.begun + 1; b.err == nil && b.ended < need; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if b.turn == nil {
+			b.flush(context.WithoutCancel(ctx))
+			continue
+		}
+		turn := b.turn
+		b.mu.Unlock()
+		select {
+		case <-turn:
+		case <-ctx.Done():
+		}
+		b.mu.Lock()
 	}
 	return b.err
+}
+
+// flush lets the stores flush; it is called with mu and lets go of it meanwhile.
+func (b *Batch) flush(ctx context.Context) {
+	b.begun++
+	b.turn = make(chan struct{})
+	stores := slices.Collect(maps.Values(b.stores))
+	b.mu.Unlock()
+	var errs []error
+	for _, f := range stores {
+		errs = append(errs, f.Flush(ctx))
+	}
+	b.mu.Lock()
+	b.err = errors.Join(errs...)
+	b.ended = b.begun
+	close(b.turn)
+	b.turn = nil
 }
 
 // Close releases what the stores keep for the batch; it flushes nothing.

@@ -389,6 +389,8 @@ type NewShardSnapshot struct {
 	Replace bool
 	// Base is the index at BaseGeneration, where it was read already.
 	Base *ShardIndex
+	// Batch, if there is one, has to be flushed before the shard is said to be done.
+	Batch *blob.Batch
 }
 
 // TakeSnapshot writes the shard's file list, and its new index, once all files are uploaded. It returns the new generation, to
@@ -406,7 +408,7 @@ func (s *Shard) TakeSnapshot(ctx context.Context, n NewShardSnapshot) (string, *
 	}
 	snap := &ShardSnapshot{Snapshot: n.Snapshot.Name, IndexVersion: n.IndexVersion, StartTime: n.StartTime, Time: n.Time,
 		IncrementalFiles: n.IncrementalFiles, IncrementalSize: n.IncrementalSize, Files: n.Files}
-	if snap, err = s.writeList(ctx, n.Snapshot, snap, n.Replace); err != nil {
+	if snap, err = s.writeList(ctx, n.Snapshot, snap, n.Replace, n.Batch); err != nil {
 		return "", nil, err
 	}
 	state := n.StateID
@@ -417,7 +419,7 @@ func (s *Shard) TakeSnapshot(ctx context.Context, n NewShardSnapshot) (string, *
 		s.r.abandoned()
 		return "", nil, s.wrap(err, "snapshot [%s]", n.Snapshot)
 	}
-	gen, err := s.writeIndex(ctx, x, nil)
+	gen, err := s.writeIndex(ctx, x, n.Batch)
 	return gen, snap, err
 }
 
@@ -427,17 +429,33 @@ func (s *Shard) WriteSnapshot(ctx context.Context, n NewShardSnapshot) (string, 
 	return gen, err
 }
 
-// writeList writes a snapshot's file list if there is none yet, and returns the one that there is.
-func (s *Shard) writeList(ctx context.Context, id SnapshotID, snap *ShardSnapshot, replace bool) (*ShardSnapshot, error) {
-	tree, err := snap.tree()
-	if err == nil {
-		err = s.r.putFrame(ctx, s.c, snapName(id.UUID), codecSnapshot, tree, blob.PutOptions{IfAbsent: !replace})
+// writeList writes a snapshot's file list if there is none yet, and returns the one that there is. With a batch it is durable once that is
+// flushed, whoever wrote it: a process that was killed may not have come to that. One that cannot be read was lost by a machine
+// that crashed before, so no attempt has been recorded as done, and it is written over.
+func (s *Shard) writeList(ctx context.Context, id SnapshotID, snap *ShardSnapshot, replace bool, batch *blob.Batch) (*ShardSnapshot, error) {
+	put := func(snap *ShardSnapshot, opts blob.PutOptions) error {
+		tree, err := snap.tree()
+		if err == nil {
+			err = s.r.putFrame(ctx, s.c, snapName(id.UUID), codecSnapshot, tree, opts)
+		}
+		if err != nil {
+			s.r.abandoned() // this attempt, or the one before
+		}
+		return err
 	}
-	if err != nil {
-		s.r.abandoned() // this attempt, or the one before
-	}
+	err := put(snap, blob.PutOptions{IfAbsent: !replace, Batch: batch})
 	if err != nil && blob.KindOf(err) == blob.KindAlreadyExists {
-		return s.Snapshot(ctx, id)
+		var before *ShardSnapshot
+		var damaged *CorruptError
+		switch before, err = s.Snapshot(ctx, id); {
+		case err == nil && batch == nil:
+			return before, nil
+		case err == nil:
+			snap = before
+		case batch == nil || !errors.As(err, &damaged):
+			return nil, err
+		}
+		err = put(snap, blob.PutOptions{Batch: batch})
 	}
 	if err != nil {
 		return nil, s.wrap(err, "write snapshot [%s]", id)
@@ -466,6 +484,8 @@ type CloneShard struct {
 	BaseGeneration  string // the shard's newest; "" as for FileIndex
 	StartTime, Time int64
 	Stale           []string // as in NewShardSnapshot
+	// Batch, if there is one, has to be flushed before the shard is said to be done. CloneShallow does without.
+	Batch *blob.Batch
 	// GivenUp tells CloneShallow, after it took a lock, whether nobody wants the clone any more. Nil: somebody does.
 	GivenUp func() bool
 }
@@ -491,11 +511,11 @@ func (s *Shard) CloneSnapshot(ctx context.Context, n CloneShard) (string, *Shard
 	clone := *snap
 	clone.Snapshot, clone.StartTime, clone.Time = n.Target.Name, n.StartTime, n.Time
 	clone.IncrementalFiles, clone.IncrementalSize = 0, 0
-	written, err := s.writeList(ctx, n.Target, &clone, false)
+	written, err := s.writeList(ctx, n.Target, &clone, false, n.Batch)
 	if err != nil {
 		return "", nil, err
 	}
-	gen, err := s.writeIndex(ctx, x, nil)
+	gen, err := s.writeIndex(ctx, x, n.Batch)
 	return gen, written, err
 }
 

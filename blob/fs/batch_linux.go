@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -70,9 +72,10 @@ func (d *devices) has(dir string, f *os.File) bool {
 // Flush implements blob.Flusher.
 func (d *devices) Flush(ctx context.Context) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	devs := slices.Collect(maps.Values(d.byID))
+	d.mu.Unlock() // blobs may be put meanwhile
 	var errs []error
-	for _, dev := range d.byID {
+	for _, dev := range devs {
 		if dev.folder == nil {
 			continue
 		}

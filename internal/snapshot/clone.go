@@ -180,7 +180,7 @@ func (s *Service) cloneParts(ctx context.Context, job *state.SnapshotJob) ([]*st
 }
 
 // cloneShard writes a shard's lists for a clone or, where the source has a reference to a remote store, another such.
-func (s *Service) cloneShard(ctx context.Context, job *state.SnapshotJob, p *state.SnapshotShard) (string, ShardNumbers, error) {
+func (s *Service) cloneShard(ctx context.Context, job *state.SnapshotJob, p *state.SnapshotShard, run *running) (string, ShardNumbers, error) {
 	rs, base, err := s.placeOf(ctx, job, p)
 	if err != nil {
 		return "", ShardNumbers{}, err
@@ -188,7 +188,7 @@ func (s *Service) cloneShard(ctx context.Context, job *state.SnapshotJob, p *sta
 	begin := time.Now()
 	part := repository.CloneShard{
 		Source: repository.SnapshotID{Name: job.CloneOf, UUID: job.SourceUUID}, Target: repository.SnapshotID{Name: job.Name, UUID: job.UUID},
-		BaseGeneration: base, StartTime: begin.UnixMilli(), Time: time.Since(begin).Milliseconds(), Stale: []string{job.Name},
+		BaseGeneration: base, StartTime: begin.UnixMilli(), Time: time.Since(begin).Milliseconds(), Stale: []string{job.Name}, Batch: run.batch.Batch,
 		GivenUp: func() bool { return find(s.store.View().SnapshotShards(job.UUID), p) == nil },
 	}
 	if job.Shallow {

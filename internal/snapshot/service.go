@@ -43,10 +43,11 @@ type Service struct {
 	log   *slog.Logger
 
 	mu      sync.Mutex
-	running map[string]*running // shards of snapshots that this node works on, by key
-	ended   map[string]outcome  // how jobs of this process ended, for who waits for them
-	driven  map[string]bool     // repositories whose jobs a goroutine drives
-	begun   map[string]bool     // jobs in progress whose first parts this process let begin
+	running map[string]*running  // shards of snapshots that this node works on, by key
+	batches map[string]*jobBatch // of jobs with such shards
+	ended   map[string]outcome   // how jobs of this process ended, for who waits for them
+	driven  map[string]bool      // repositories whose jobs a goroutine drives
+	begun   map[string]bool      // jobs in progress whose first parts this process let begin
 	repos   map[string]*opened
 	limits  map[string]*limits
 	traffic map[string]*traffic
@@ -66,6 +67,7 @@ type running struct {
 	cancel   context.CancelFunc
 	progress *transfer.Progress
 	started  time.Time
+	batch    *jobBatch
 }
 
 // outcome is how a job ended.
@@ -81,7 +83,7 @@ type outcome struct {
 // New returns a service; Start makes it work.
 func New(cfg Config) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Service{cfg: cfg, node: cfg.Node, store: cfg.Node.Store(), log: cfg.Log, running: map[string]*running{},
+	return &Service{cfg: cfg, node: cfg.Node, store: cfg.Node.Store(), log: cfg.Log, running: map[string]*running{}, batches: map[string]*jobBatch{},
 		ended: map[string]outcome{}, driven: map[string]bool{}, begun: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, meters: map[string]*blob.Counters{}, began: time.Now(), recovery: transfer.NewLimit(0), ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
 }
 

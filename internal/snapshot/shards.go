@@ -44,10 +44,11 @@ func (s *Service) startShards(v *state.View) {
 			// A part that ended since v was taken is not in running any more, and the newest view shows its end.
 			if s.running[key] == nil && stillAtWork(s.store.View(), p) {
 				ctx, cancel := context.WithCancel(blob.WithPatience(s.ctx, storePatience))
-				run := &running{cancel: cancel, progress: &transfer.Progress{}, started: time.Now()}
+				run := &running{cancel: cancel, progress: &transfer.Progress{}, started: time.Now(), batch: s.joinBatch(v, job.UUID)}
 				s.running[key] = run
 				s.work.Go(func() {
 					defer cancel()
+					defer s.leaveBatch(job.UUID, run.batch)
 					s.runShard(s.inJob(ctx, job.UUID, job.Trace), job, p, run)
 				})
 			}
@@ -84,9 +85,12 @@ func (s *Service) runShard(ctx context.Context, job *state.SnapshotJob, p *state
 		case p.State == shardAborted: // before a process of this node began
 			err = context.Canceled
 		case job.CloneOf != "":
-			generation, numbers, err = s.cloneShard(ctx, job, p)
+			generation, numbers, err = s.cloneShard(ctx, job, p, run)
 		default:
 			generation, numbers, err = s.snapshotShard(ctx, job, p, run)
+		}
+		if err == nil { // the record says that all of it is there to stay
+			err = run.batch.Flush(ctx)
 		}
 		return err
 	})
@@ -180,7 +184,7 @@ func (s *Service) snapshotShard(ctx context.Context, job *state.SnapshotJob, p *
 	up := transfer.Upload{Dir: pin.Directory(), Files: pin.Files(), WrittenBy: lucene.Written.String(), Shard: rs, Known: known,
 		Parallel: 4, Limits: lim.uploads(), Progress: run.progress}
 	n := repository.NewShardSnapshot{Snapshot: repository.SnapshotID{Name: job.Name, UUID: job.UUID}, BaseGeneration: base, Base: known,
-		IndexVersion: pin.Infos().Generation, StateID: stateID(pin.Infos().UserData), StartTime: begin.UnixMilli(), Stale: []string{job.Name}}
+		IndexVersion: pin.Infos().Generation, StateID: stateID(pin.Infos().UserData), StartTime: begin.UnixMilli(), Stale: []string{job.Name}, Batch: run.batch.Batch}
 	for try := 1; ; try++ {
 		var same bool
 		if n.Files, same = sameState(known, n.StateID, up.Files); same && try == 1 {
