@@ -16,7 +16,7 @@ var statDir = unix.Statfs
 
 const (
 	releasesAtOnce  = 8
-	releasesPending = 4096      // files without a name that this process keeps open at most
+	releasesPending = 16384     // files without a name that this process keeps open at most
 	releasedBytes   = 256 << 20 // that they have at most
 )
 
@@ -71,7 +71,7 @@ func (q *releaseQueue) reserve(size int64) bool {
 		q.limit = releasesPending
 		var r unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err == nil {
-			q.limit = int(min(uint64(q.limit), r.Cur/4))
+			q.limit = int(min(uint64(q.limit), r.Cur/2))
 		}
 	}
 	if q.pending >= q.limit || q.bytes+size > releasedBytes {
