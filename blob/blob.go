@@ -99,6 +99,9 @@ func Exists(ctx context.Context, c Container, name string) (bool, error) {
 	}
 }
 
+// askLength is how many bytes ReadAll reads before it asks for a blob's length.
+const askLength = 16 << 20
+
 // ReadAll reads a blob into memory and refuses one that is larger than limit bytes.
 func ReadAll(ctx context.Context, c Container, name string, limit int64) ([]byte, error) {
 	r, err := c.Get(ctx, name)
@@ -107,10 +110,19 @@ func ReadAll(ctx context.Context, c Container, name string, limit int64) ([]byte
 	}
 	defer r.Close()
 	// Metadata is a few kilobytes mostly: that takes one read, and one that finds the end.
-	b, in := make([]byte, 0, 4<<10), io.LimitReader(r, limit+1)
+	b, in, asked := make([]byte, 0, 4<<10), io.LimitReader(r, limit+1), false
 	for err == nil {
 		if len(b) == cap(b) {
-			b = slices.Grow(b, len(b))
+			more := len(b)
+			if !asked && len(b) >= askLength { // large: to double it again and again would take several times its size
+				asked = true
+				if info, err := c.Stat(ctx, name); err == nil && info.Size > limit {
+					return nil, tooLarge(c, name, limit)
+				} else if err == nil {
+					more = int(max(info.Size-int64(len(b)), 0)) + 1
+				}
+			}
+			b = slices.Grow(b, more)
 		}
 		var n int
 		n, err = in.Read(b[len(b):cap(b)])
@@ -120,10 +132,13 @@ func ReadAll(ctx context.Context, c Container, name string, limit int64) ([]byte
 		return nil, fmt.Errorf("read blob [%s] of %s: %w", name, c, err)
 	}
 	if int64(len(b)) > limit {
-		return nil, &Error{Op: "get", Name: name, Location: c.String(), Kind: KindCorrupt,
-			Err: fmt.Errorf("larger than the limit of %d bytes", limit)}
+		return nil, tooLarge(c, name, limit)
 	}
 	return b, nil
+}
+
+func tooLarge(c Container, name string, limit int64) error {
+	return &Error{Op: "get", Name: name, Location: c.String(), Kind: KindCorrupt, Err: fmt.Errorf("larger than the limit of %d bytes", limit)}
 }
 
 // Names lists a container into a map from name to size.

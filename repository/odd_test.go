@@ -36,6 +36,7 @@ func worse(found []Finding) []Finding {
 // TestOddDamage does to repositories what no failing disk does, but people do. Each is found as one thing for each blob that is not as it
 // was; the repair loses nothing, does what the plan says, and keeps a copy of every root that was there.
 func TestOddDamage(t *testing.T) {
+	opts := Options{MaxMetadata: 1<<20 - 1}
 	for name, damage := range map[string]func(st *mem.Store, all map[string][]byte, d *Data) []string{
 		"an empty object as a newer root": func(st *mem.Store, _ map[string][]byte, d *Data) []string {
 			st.Set(rootName(d.Generation+2), []byte("{}"))
@@ -44,6 +45,10 @@ func TestOddDamage(t *testing.T) {
 		"nothing as a newer root": func(st *mem.Store, _ map[string][]byte, d *Data) []string {
 			st.Set(rootName(d.Generation+2), nil)
 			return []string{rootName(d.Generation + 2)}
+		},
+		"a root larger than any metadata": func(st *mem.Store, _ map[string][]byte, d *Data) []string {
+			st.Set(rootName(d.Generation+1), bytes.Repeat([]byte(" "), 1<<20))
+			return []string{rootName(d.Generation + 1)}
 		},
 		"the root and an info are gone": func(st *mem.Store, all map[string][]byte, d *Data) []string {
 			st.Remove(rootName(d.Generation))
@@ -63,13 +68,13 @@ func TestOddDamage(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st, r, m := damagedModel(t, Options{}, 6)
+			st, r, m := damagedModel(t, opts, 6)
 			all := st.Snapshot()
 			want := damage(st, all, load(t, r))
 			before := st.Snapshot()
 			if want != nil {
 				var blobs []string
-				found := worse(findings(t, open(t, st, Options{}), true))
+				found := worse(findings(t, open(t, st, opts), true))
 				for _, f := range found {
 					blobs = append(blobs, f.Blob)
 				}
@@ -79,8 +84,8 @@ func TestOddDamage(t *testing.T) {
 					t.Errorf("want one finding for each of %v: %v", want, found)
 				}
 			}
-			plan := repair(t, open(t, st, Options{}), false)
-			report := repair(t, open(t, st, Options{}), true)
+			plan := repair(t, open(t, st, opts), false)
+			report := repair(t, open(t, st, opts), true)
 			if fmt.Sprint(len(plan.Actions), plan.Losses) != fmt.Sprint(len(report.Actions), report.Losses) || len(report.Losses) > 0 {
 				t.Fatalf("planned %v, did %v; lost %v", plan.Actions, report.Actions, report.Losses)
 			}
@@ -99,7 +104,7 @@ func TestOddDamage(t *testing.T) {
 					t.Errorf("%s has changed or gone, and no copy was kept", path)
 				}
 			}
-			r = open(t, st, Options{})
+			r = open(t, st, opts)
 			if left := worse(findings(t, r, true)); len(left) > 0 {
 				t.Errorf("after the repair: %v", left)
 			}

@@ -69,7 +69,7 @@ func (p *repairer) backUp(ctx context.Context) error {
 			continue
 		}
 		done[path] = true
-		b, err := blob.ReadAll(ctx, ptr.c, ptr.name, p.r.opts.MaxMetadata)
+		info, err := ptr.c.Stat(ctx, ptr.name)
 		if blob.KindOf(err) == blob.KindNotFound && err != nil {
 			continue // it is missing, which is why it is replaced
 		}
@@ -79,7 +79,7 @@ func (p *repairer) backUp(ctx context.Context) error {
 		below := strings.TrimPrefix(strings.TrimPrefix(ptr.path, p.r.opts.BasePath), "/")
 		c, err := p.r.store.Container(join(p.report.Backup, below))
 		if err == nil {
-			err = putBytes(ctx, c, ptr.name, b, blob.PutOptions{IfAbsent: true})
+			err = p.copyBlob(ctx, ptr, c, info.Size)
 		}
 		if err != nil {
 			return fmt.Errorf("keep a copy of [%s]: %w", path, err)
@@ -87,6 +87,22 @@ func (p *repairer) backUp(ctx context.Context) error {
 		p.kept++
 	}
 	return nil
+}
+
+// copyBlob copies a blob of any size, as it is: what is damaged may be larger than any metadata.
+func (p *repairer) copyBlob(ctx context.Context, from pointer, to blob.Container, size int64) error {
+	if size <= p.r.opts.MaxMetadata { // what can be sent again where the store fails
+		b, err := blob.ReadAll(ctx, from.c, from.name, p.r.opts.MaxMetadata)
+		if err != nil {
+			return err
+		}
+		return putBytes(ctx, to, from.name, b, blob.PutOptions{IfAbsent: true})
+	}
+	r, err := from.c.Get(ctx, from.name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(to.Put(ctx, from.name, r, size, blob.PutOptions{IfAbsent: true}), r.Close())
 }
 
 // swingRoot makes the repaired root the newest one.
