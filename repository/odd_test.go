@@ -17,11 +17,11 @@ import (
 func blobsOf(all map[string][]byte, prefix string, shards bool) []string {
 	var out []string
 	for path := range all {
-		dir, base, _ := strings.Cut(path, "/")
+		dir, _, _ := strings.Cut(path, "/")
 		if shards != (dir == indicesDir) {
 			continue
 		}
-		if base = path[strings.LastIndex(path, "/")+1:]; strings.HasPrefix(base, prefix) {
+		if strings.HasPrefix(path[strings.LastIndex(path, "/")+1:], prefix) {
 			out = append(out, path)
 		}
 	}

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -152,7 +153,7 @@ func awaitRoom(ctx context.Context, dir string, size int64) {
 		return
 	}
 	var sys unix.Statfs_t
-	for statDir(dir, &sys) == unix.ENOENT && dir != filepath.Dir(dir) {
+	for errors.Is(statDir(dir, &sys), unix.ENOENT) && dir != filepath.Dir(dir) {
 		dir = filepath.Dir(dir)
 	}
 	if int64(sys.Bavail)*int64(sys.Bsize) < size+releasedBytes { //nolint:unconvert // their widths differ by system
