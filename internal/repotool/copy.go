@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/shard"
 	"github.com/varve-search/varve/repository"
@@ -268,11 +269,13 @@ func (c *copier) send(ctx context.Context, info *repository.SnapshotInfo) error 
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	batch := blob.NewBatch(2 * len(c.jobs))
+	defer batch.Close()
 	g, gctx = errgroup.WithContext(ctx)
 	g.SetLimit(transferParallel)
 	for _, s := range c.jobs {
 		g.Go(func() (err error) {
-			n := repository.NewShardSnapshot{Snapshot: info.SnapshotID, BaseGeneration: s.base, IndexVersion: s.snap.IndexVersion, StateID: s.stateID,
+			n := repository.NewShardSnapshot{Batch: batch, Snapshot: info.SnapshotID, BaseGeneration: s.base, IndexVersion: s.snap.IndexVersion, StateID: s.stateID,
 				StartTime: s.snap.StartTime, Time: s.snap.Time, IncrementalFiles: len(s.missing), Files: s.files}
 			for _, i := range s.missing {
 				n.IncrementalSize += s.files[i].Length
@@ -281,7 +284,10 @@ func (c *copier) send(ctx context.Context, info *repository.SnapshotInfo) error 
 			return err
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return batch.Flush(ctx)
 }
 
 func (c *copier) file(ctx context.Context, s *copyShard, f repository.FileInfo) (out repository.FileInfo, err error) {
