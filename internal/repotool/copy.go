@@ -63,6 +63,9 @@ func Copy(ctx context.Context, p *Printer, source, destination string, names []s
 	if err := src.copyable(ctx, chosen); err != nil {
 		return err
 	}
+	if err := dst.Data.Writable(); err != nil {
+		return fmt.Errorf("copy into %s: %w", destination, err)
+	}
 	out := Copied{Source: source, Destination: destination, Copied: []CopiedSnapshot{}, Skipped: []string{}}
 	for _, s := range chosen {
 		if there, err := dst.Data.Snapshot(s.Name); err == nil {
@@ -107,6 +110,10 @@ func Copy(ctx context.Context, p *Printer, source, destination string, names []s
 
 // copyable refuses, before anything is written, snapshots whose data cannot be read.
 func (r *Repo) copyable(ctx context.Context, list []repository.SnapshotEntry) error {
+	// One of these in a repository, and every node goes back to numbered generations there, beside ours.
+	if err := (&repository.Data{Snapshots: list}).Writable(); err != nil {
+		return fmt.Errorf("copy: %w; a repository that holds it could not be written any more. Copy all files of this repository instead, or restore the snapshot and take a new one, or `varve repo export` its documents", err)
+	}
 	for _, s := range list {
 		if err := r.reachable(ctx, s.SnapshotID, r.Data.SnapshotIndices(s.SnapshotID)); err != nil {
 			return fmt.Errorf("copy: %w", err)

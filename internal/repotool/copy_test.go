@@ -60,12 +60,16 @@ func TestCopy(t *testing.T) {
 func TestCopyRefuses(t *testing.T) {
 	src := "fs:" + fixture(t, "opensearch-2.19/main")
 	shallow := "fs:" + fixture(t, "opensearch-2.19/remote")
+	old := "fs:" + fixture(t, "elasticsearch-6.8/main")
 	dir := filepath.Join(t.TempDir(), "copy")
 	p := &Printer{Out: &bytes.Buffer{}}
 	for _, c := range []struct{ from, to, snapshot, want string }{
 		{src, src, "snap-1", "same repository"},
 		{src, "fs:" + dir, "nope", "is missing"},
 		{shallow, "fs:" + dir, "snap-1", "remote store"},
+		{old, "fs:" + dir, "snap-4", "a version before 7.9"},
+		{shallow, old, "snap-1", "remote store"},
+		{src, old, "snap-1", "before 7.9"},
 		{src, shallow, "snap-1", "another snapshot of this name"},
 	} {
 		if err := Copy(bg, p, c.from, c.to, []string{c.snapshot}); err == nil || !strings.Contains(err.Error(), c.want) {
