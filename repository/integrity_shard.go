@@ -149,7 +149,7 @@ func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id
 	}
 	other, strange := x.compare(snap.Files, listed)
 	if strange != "" {
-		problem := "the list is another shard's, or damaged: it has files that the shard's index does not know and that are not there, such as [" + strange + "]"
+		problem := "the list is another shard's, or damaged: it has files that the shard's index does not know, and no blob for them, such as [" + strange + "]"
 		v.lose(id.UUID, LostPart{Index: i.Name, Shard: s.ID, Problem: problem})
 		return nil, find(snapName(id.UUID), id.Name, problem, nil)
 	}

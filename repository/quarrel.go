@@ -51,17 +51,45 @@ func (q *quarrel) String() string {
 }
 
 // compare returns the files of a snapshot's list of which the shard's index says something else, or nothing; and one that the index does
-// not know and of which no blob is there either, which is the list's fault.
+// not know and of which no blob is there either, which is the list's fault. Where all that it does not know are files that lie in the list
+// itself, it is the list's fault unless the index is of a place where other blobs lie.
 func (x *ShardIndex) compare(files []FileInfo, listed map[string]int64) (other []string, strange string) {
+	inList, blobs := "", false
 	for _, f := range files {
 		known, ok := x.ByName(f.Name)
 		if ok && known.Same(f.PhysicalName, f.Length, f.Checksum, f.MetaHash) && known.PartSize == f.PartSize {
 			continue
 		}
 		other = append(other, f.PhysicalName)
-		if _, there := listed[f.PartName(0)]; !ok && !there && f.Parts() > 0 {
+		_, there := listed[f.PartName(0)]
+		switch {
+		case ok:
+		case f.Virtual():
+			inList = f.PhysicalName
+		case there:
+			blobs = true
+		default:
 			strange = f.PhysicalName
 		}
 	}
+	if strange == "" && !blobs && inList != "" && x.fits(listed) {
+		strange = inList
+	}
 	return other, strange
+}
+
+// fits tells whether an index is of the shard that has these blobs: most that it names are there.
+func (x *ShardIndex) fits(listed map[string]int64) bool {
+	here, gone := 0, 0
+	for _, f := range x.Files {
+		if f.Virtual() {
+			continue
+		}
+		if _, ok := listed[f.PartName(0)]; ok {
+			here++
+		} else {
+			gone++
+		}
+	}
+	return here > gone
 }

@@ -211,7 +211,7 @@ func (w *shardRepair) snapshot(ctx context.Context, s *SnapshotEntry) error {
 	snap, err := w.s.Snapshot(ctx, s.SnapshotID)
 	if err == nil && w.x != nil {
 		if _, strange := w.x.compare(snap.Files, w.listed); strange != "" {
-			err = corrupt(join(w.s.path, snapName(s.UUID)), nil, "it has files that the shard's index does not know and that are not there, such as [%s]", strange)
+			err = corrupt(join(w.s.path, snapName(s.UUID)), nil, "it has files that the shard's index does not know, and no blob for them, such as [%s]", strange)
 		}
 	}
 	bad, failed := damaged(err)

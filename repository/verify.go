@@ -127,6 +127,7 @@ type verifier struct {
 	mu     sync.Mutex
 	stats  VerifyStats
 	broken map[string][]LostPart // by snapshot uuid
+	turns  []*turn               // of shards that were begun, and not told yet
 
 	readers chan struct{} // a place for each file that is being read
 }
@@ -148,8 +149,34 @@ func (v *verifier) note(ctx context.Context, f Finding) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.report(f)
+	if s, ok := ctx.Value(turnKey{}).(*turn); ok {
+		s.findings = append(s.findings, f)
+	} else {
+		v.report(f)
+	}
 	return nil
+}
+
+// turnKey finds the turn of a shard in the context with which it is looked at.
+type turnKey struct{}
+
+// turn holds back what was found in a shard until those before it are done, so that the same repository gives the same report, in the
+// same order.
+type turn struct {
+	findings []Finding
+	done     bool
+}
+
+// tell reports, of all turns in their order, what has its turn by now; with rest also what comes behind a shard that did not end.
+func (v *verifier) tell(rest bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for len(v.turns) > 0 && (v.turns[0].done || rest) {
+		for _, f := range v.turns[0].findings {
+			v.report(f)
+		}
+		v.turns = v.turns[1:]
+	}
 }
 
 // shutOut tells whether not even the root may be read any more: then it is not about one blob.
@@ -187,23 +214,38 @@ func (v *verifier) run(ctx context.Context) error {
 	if err := v.snapshots(ctx); err != nil {
 		return err
 	}
+	defer v.tell(true)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(v.opts.Parallel)
 	for _, i := range v.data.Indices {
+		metadata := &turn{}
 		v.mu.Lock()
 		v.stats.Indices++
+		v.turns = append(v.turns, metadata)
 		v.mu.Unlock()
-		shards, err := v.indexMetadata(ctx, i)
+		shards, err := v.indexMetadata(context.WithValue(ctx, turnKey{}, metadata), i)
 		if err != nil {
 			_ = g.Wait()
 			return err
 		}
+		v.mu.Lock()
+		metadata.done = true
+		v.mu.Unlock()
+		v.tell(false)
 		n := max(shards, len(i.Generations))
 		left := &atomic.Int64{}
 		left.Store(int64(n))
 		for shard := range n {
+			mine := &turn{}
+			v.mu.Lock()
+			v.turns = append(v.turns, mine)
+			v.mu.Unlock()
 			g.Go(func() error {
-				err := v.shard(gctx, i, shard)
+				err := v.shard(context.WithValue(gctx, turnKey{}, mine), i, shard)
+				v.mu.Lock()
+				mine.done = err == nil
+				v.mu.Unlock()
+				v.tell(false)
 				if left.Add(-1) == 0 {
 					v.opts.Progress.Indices.Add(1)
 					v.opts.Progress.IndexSnapshots.Add(int64(len(i.Snapshots)))
@@ -215,6 +257,7 @@ func (v *verifier) run(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	v.tell(true)
 	return v.orphans(ctx)
 }
 
