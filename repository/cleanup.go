@@ -24,6 +24,8 @@ type CleanupOptions struct {
 	// TempAge is for how many seconds an unfinished file of a file system must not have changed
 	// before it counts as left behind; default one hour.
 	TempAge int64
+	// Commit is as that of DeleteOptions. Where nothing is to be removed it is not called.
+	Commit func(context.Context) error
 	// trust spares the read of index.latest where this process knows what it says.
 	trust bool
 }
@@ -100,6 +102,12 @@ func (r *Repository) Cleanup(ctx context.Context, base *Data, opts CleanupOption
 	}
 	if err := batch.Flush(ctx); err != nil {
 		r.abandoned()
+		return nil, fmt.Errorf("clean up: %w", err)
+	}
+	if err := commit(ctx, opts.Commit); err != nil {
+		if unique {
+			r.abandoned()
+		}
 		return nil, fmt.Errorf("clean up: %w", err)
 	}
 	done, warnings, err := r.swing(ctx, base.Generation, &next, unique)

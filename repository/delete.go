@@ -19,9 +19,22 @@ import (
 // or the timestamps, in the remote store, which Options.RemoteLocks opens; without it they are refused with ErrShallow. The segments there are
 // left to the cluster that has the index.
 func (r *Repository) Delete(ctx context.Context, base *Data, ids []SnapshotID) (*Result, error) {
-	res, err := r.deleteSnapshots(ctx, base, ids)
+	return r.DeleteWith(ctx, base, ids, DeleteOptions{})
+}
+
+// DeleteOptions of DeleteWith.
+type DeleteOptions struct {
+	// Commit, when it is set, is called when all is written that the new root names, right before that is written: until then all
+	// snapshots stay whatever happens, from then on nothing stops the deletion. Its error ends the deletion and is in the chain of
+	// the error that is returned. It is called again when the store was full and the deletion is tried again.
+	Commit func(context.Context) error
+}
+
+// DeleteWith is Delete with options.
+func (r *Repository) DeleteWith(ctx context.Context, base *Data, ids []SnapshotID, opts DeleteOptions) (*Result, error) {
+	res, err := r.deleteSnapshots(ctx, base, ids, opts)
 	if err != nil && blob.KindOf(err) == blob.KindNoSpace && r.release(ctx) {
-		if res, err = r.deleteSnapshots(ctx, base, ids); err == nil {
+		if res, err = r.deleteSnapshots(ctx, base, ids, opts); err == nil {
 			if rerr := r.Reserve(context.WithoutCancel(ctx)); rerr != nil {
 				res.Warnings = append(res.Warnings, fmt.Errorf("keep a reserve of space again: %w", rerr))
 			}
@@ -34,7 +47,7 @@ func (r *Repository) Delete(ctx context.Context, base *Data, ids []SnapshotID) (
 	return res, nil
 }
 
-func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []SnapshotID) (*Result, error) {
+func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []SnapshotID, opts DeleteOptions) (*Result, error) {
 	if err := base.Writable(); err != nil {
 		return nil, err
 	}
@@ -66,6 +79,9 @@ func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []Snap
 	if err := batch.Flush(ctx); err != nil {
 		return nil, r.undoOnFull(ctx, base, gens, err)
 	}
+	if err := commit(ctx, opts.Commit); err != nil {
+		return nil, err
+	}
 	done, warnings, err := r.swing(ctx, base.Generation, next, wrote)
 	if err != nil {
 		return nil, r.undoOnFull(ctx, base, gens, err)
@@ -73,6 +89,14 @@ func (r *Repository) deleteSnapshots(ctx context.Context, base *Data, ids []Snap
 	res.Data, res.Warnings = done, append(res.Warnings, warnings...)
 	d.run(context.WithoutCancel(ctx), r, res)
 	return res, nil
+}
+
+// commit calls what is to be called right before the root is written.
+func commit(ctx context.Context, call func(context.Context) error) error {
+	if err := ctx.Err(); err != nil || call == nil {
+		return err
+	}
+	return call(ctx)
 }
 
 // undoOnFull removes the shard indices that a deletion wrote before the store was full, so that it can be tried again. The root

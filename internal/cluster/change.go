@@ -21,7 +21,7 @@ func (n *Node) DeleteIndices(ctx context.Context, names []string) error {
 			if err := leaveStream(tx, lookup, name); err != nil {
 				return err
 			}
-			if err := deleteIndex(tx, name); err != nil {
+			if err := DeleteIndex(tx, name); err != nil {
 				return err
 			}
 		}
@@ -29,8 +29,8 @@ func (n *Node) DeleteIndices(ctx context.Context, names []string) error {
 	})
 }
 
-// deleteIndex removes an index and its routing.
-func deleteIndex(tx *state.Tx, name string) error {
+// DeleteIndex removes an index and its routing, and cancels what restores it. A snapshot that is taken of it refuses that.
+func DeleteIndex(tx *state.Tx, name string) error {
 	ix := tx.Index(name)
 	if ix == nil {
 		return apierr.IndexNotFound(name)
@@ -279,7 +279,7 @@ func applyAliases(tx *state.Tx, actions []AliasAction) error {
 		if err := leaveStream(tx, tx.Names(), a.Index); err != nil {
 			return err
 		}
-		if err := deleteIndex(tx, a.Index); err != nil {
+		if err := DeleteIndex(tx, a.Index); err != nil {
 			return err
 		}
 		delete(changed, a.Index)

@@ -214,7 +214,7 @@ func (n *Node) DeleteDataStreams(ctx context.Context, patterns []string) error {
 				if tx.Index(ix.Name) == nil {
 					continue
 				}
-				if err := deleteIndex(tx, ix.Name); err != nil {
+				if err := DeleteIndex(tx, ix.Name); err != nil {
 					return err
 				}
 			}

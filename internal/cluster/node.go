@@ -69,6 +69,9 @@ func (n *Node) DiskSpace() (total, available int64) {
 	return total, available
 }
 
+// Tasks returns the tasks of this node, or nil if it keeps none.
+func (n *Node) Tasks() *task.Registry { return n.cfg.Tasks }
+
 // Store returns the cluster state.
 func (n *Node) Store() *state.Store { return n.store }
 

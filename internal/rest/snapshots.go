@@ -21,7 +21,7 @@ func (a *API) routeSnapshots(rt *Router) {
 	rt.Handle("GET", "/_snapshot/{repository}", a.getRepositories)
 	rt.Handle("PUT|POST", "/_snapshot/{repository}", a.putRepository)
 	rt.Handle("DELETE", "/_snapshot/{repository}", a.deleteRepository)
-	rt.Handle("POST", "/_snapshot/{repository}/_verify", a.snapshotTask("cluster:admin/repository/verify", a.verifyRepository))
+	rt.Handle("POST", "/_snapshot/{repository}/_verify", a.snapshotTask(verifyAction, a.verifyRepository))
 	rt.Handle("POST", "/_snapshot/{repository}/_cleanup", a.snapshotTask("cluster:admin/repository/_cleanup", a.cleanupRepository))
 	rt.Handle("PUT|POST", "/_snapshot/{repository}/{snapshot}", a.snapshotTask("cluster:admin/snapshot/create", a.createSnapshot))
 	rt.Handle("GET", "/_snapshot/{repository}/{snapshot}", a.getSnapshots)

@@ -66,11 +66,7 @@ func (a *API) taskFilter(r *Request) (task.Filter, bool, error) {
 
 // asTask runs a request as a task, so that lists of tasks show it as OpenSearch's do.
 func (a *API) asTask(r *Request, action, description string, work func() (*Response, error)) (resp *Response, err error) {
-	spec := task.Spec{Action: action, Description: description}
-	if id := r.HTTP.Header.Get("X-Opaque-Id"); id != "" {
-		spec.Headers = map[string]string{"X-Opaque-Id": id}
-	}
-	t, _, err := a.Tasks.Start(r.Context(), spec)
+	t, _, err := a.Tasks.Start(r.Context(), requestSpec(r, action, description, false))
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +74,8 @@ func (a *API) asTask(r *Request, action, description string, work func() (*Respo
 	return work()
 }
 
-// snapshotTask lets lists of tasks show a request that works on a repository while it is not answered. It cannot be cancelled, as in
-// OpenSearch: a snapshot or a clone is ended by deleting it, a restore by deleting its indices.
+// snapshotTask lets lists of tasks show a request that works on a repository, and the operation that it begins, for as long as that goes
+// on. Cancelling the task cancels the operation. A verification, which removes what it writes, is over soon and is not cancelled.
 func (a *API) snapshotTask(action string, handle Handler) Handler {
 	return func(r *Request) (*Response, error) {
 		description := "repository [" + r.Param("repository") + "]"
@@ -88,8 +84,32 @@ func (a *API) snapshotTask(action string, handle Handler) Handler {
 		} else if name := r.params["snapshot"]; name != "" {
 			description = "snapshot [" + r.params["repository"] + ":" + name + "]"
 		}
-		return a.asTask(r, action, description, func() (*Response, error) { return handle(r) })
+		t, ctx, err := a.Tasks.Start(r.Context(), requestSpec(r, action, description, action != verifyAction))
+		if err != nil {
+			return nil, err
+		}
+		r.HTTP = r.HTTP.WithContext(ctx)
+		resp, err := handle(r)
+		goesOn := a.Snapshots.LetGo(t)
+		if cancelled := t.Cancelled(); !goesOn && err != nil && cancelled != nil && !apierr.Is(err, "task_cancelled_exception") {
+			err = apierr.New(http.StatusBadRequest, "task_cancelled_exception", "%s", cancelled).Because(err)
+		}
+		if !goesOn {
+			t.Finish(nil, err)
+		}
+		return resp, err
 	}
+}
+
+const verifyAction = "cluster:admin/repository/verify"
+
+// requestSpec describes the task of a request.
+func requestSpec(r *Request, action, description string, cancellable bool) task.Spec {
+	spec := task.Spec{Action: action, Description: description, Cancellable: cancellable}
+	if id := r.HTTP.Header.Get("X-Opaque-Id"); id != "" {
+		spec.Headers = map[string]string{"X-Opaque-Id": id}
+	}
+	return spec
 }
 
 func (a *API) listTasks(r *Request) (*Response, error) {
@@ -226,7 +246,8 @@ func (a *API) getTask(r *Request) (*Response, error) {
 }
 
 func (a *API) cancelTasks(r *Request) (*Response, error) {
-	if _, err := r.Bool("wait_for_completion", false); err != nil {
+	wait, err := r.Bool("wait_for_completion", false)
+	if err != nil {
 		return nil, err
 	}
 	group := r.ParamOr("group_by", "nodes")
@@ -238,25 +259,59 @@ func (a *API) cancelTasks(r *Request) (*Response, error) {
 		return nil, err
 	}
 	var done []task.Info
+	var taskFailures, nodeFailures []any
 	const reason = "by user request"
 	if s := r.Param("task_id"); s != "" {
 		id, err := task.ParseID(s)
 		if err != nil {
 			return nil, apierr.IllegalArgument("%v", err)
 		}
-		switch err := a.Tasks.Cancel(id, reason); {
-		case errors.Is(err, task.ErrNotFound):
-			return nil, apierr.New(http.StatusNotFound, "resource_not_found_exception", "task [%s] is not found", id)
-		case errors.Is(err, task.ErrNotCancellable):
-			return nil, apierr.IllegalArgument("task [%s] is not cancellable", id)
-		case err != nil:
-			return nil, err
-		}
-		if in, err := a.Tasks.Get(id); err == nil {
+		err = a.Tasks.Cancel(r.Context(), id, reason)
+		if in, gerr := a.Tasks.Get(id); err == nil && gerr == nil {
 			done = append(done, in)
 		}
+		if err != nil {
+			nodeFailures = append(nodeFailures, a.cancelFailure(id, err))
+		}
 	} else if here {
-		done = a.Tasks.CancelMatching(f, reason)
+		var refused []task.Refusal
+		done, refused = a.Tasks.CancelMatching(r.Context(), f, reason)
+		for _, x := range refused {
+			err := translate(x.Err)
+			taskFailures = append(taskFailures, xcontent.Obj("task_id", x.ID.Number, "node_id", x.ID.Node, "status", statusName(renderError(err).Status), "reason", errorObject(err)))
+		}
 	}
-	return OK(a.groupTasks(done, group, true, false))
+	for i, in := range done {
+		if !wait {
+			break
+		}
+		if ended, err := a.Tasks.Wait(r.Context(), in.ID); err == nil {
+			done[i] = ended
+		}
+	}
+	out := &xcontent.Object{}
+	if len(taskFailures) > 0 {
+		out.Add("task_failures", taskFailures)
+	}
+	if len(nodeFailures) > 0 {
+		out.Add("node_failures", nodeFailures)
+	}
+	out.Members = append(out.Members, a.groupTasks(done, group, true, false).Members...)
+	return OK(out)
+}
+
+// cancelFailure says why a task that was named could not be cancelled, in the form of a real node: as the failure of its node.
+func (a *API) cancelFailure(id task.ID, err error) *xcontent.Object {
+	var cause error
+	switch {
+	case a.view().Node(id.Node) == nil:
+		cause = apierr.New(http.StatusNotFound, "no_such_node_exception", "No such node [%s]", id.Node).With("node_id", id.Node)
+	case errors.Is(err, task.ErrNotFound):
+		cause = apierr.New(http.StatusNotFound, "resource_not_found_exception", "task [%s] is not found", id)
+	case errors.Is(err, task.ErrNotCancellable):
+		cause = apierr.IllegalArgument("task [%s] doesn't support cancellation", id)
+	default:
+		cause = translate(err)
+	}
+	return xcontent.Obj("type", "failed_node_exception", "reason", "Failed node ["+id.Node+"]", "node_id", id.Node, "caused_by", errorObject(cause))
 }

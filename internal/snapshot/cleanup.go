@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // Cleanup removes blobs that nothing refers to. Nothing else of this cluster may write to the repository meanwhile. It looks into the
 // folders of shards where work of this cluster was given up since the last clean-up that did, or if deep is set: then it finds what
-// others left there, too.
+// others left there, too. It goes on when ctx ends; it is a task that can be cancelled.
 func (s *Service) Cleanup(ctx context.Context, name string, deep bool) (*repository.CleanupReport, error) {
 	o, err := s.open(name)
 	if err != nil {
@@ -23,8 +24,8 @@ func (s *Service) Cleanup(ctx context.Context, name string, deep bool) (*reposit
 	if readOnly(o.record) {
 		return nil, refuseWrite(o.record, "cannot run cleanup on readonly repository")
 	}
-	me := &state.RepositoryCleanup{UUID: state.NewUUID(), Node: s.store.NodeID(), Started: time.Now().UTC()}
-	err = s.store.Update(ctx, func(tx *state.Tx) error {
+	me := &state.RepositoryCleanup{UUID: state.NewUUID(), Node: s.store.NodeID(), Started: time.Now().UTC(), State: jobStarted}
+	err = s.record(ctx, me.UUID, opCleanup, name, func(tx *state.Tx) error {
 		rec := tx.Repository(name)
 		if rec == nil {
 			return apierr.RepositoryMissing(name)
@@ -44,16 +45,54 @@ func (s *Service) Cleanup(ctx context.Context, name string, deep bool) (*reposit
 		return nil, err
 	}
 	// From here on nobody else changes the root: the record keeps the others away, and the next process finds it abandoned.
-	sctx, span := s.cfg.Tracer.Below(s.metered(ctx, me.UUID), opCleanup, telemetry.String("varve.repository", name))
-	report, deep, err := s.cleanUpNow(sctx, name, o, deep)
+	type end struct {
+		report *repository.CleanupReport
+		err    error
+	}
+	ended := make(chan end, 1)
+	err = s.begins(func() {
+		report, err := s.runCleanup(ctx, name, o, me, deep)
+		ended <- end{report, err}
+	})
+	if err != nil { // the service has ended: nothing was begun
+		s.unmeter(me.UUID)
+		return nil, errors.Join(err, s.endCleanup(context.WithoutCancel(ctx), name, me.UUID, cleanupEnd{}))
+	}
+	select {
+	case e := <-ended:
+		return e.report, e.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// recordPatience is how long the end of a clean-up is tried to be recorded when the service has ended.
+const recordPatience = 3 * time.Second
+
+// runCleanup does a clean-up that is recorded. ctx only gives values.
+func (s *Service) runCleanup(ctx context.Context, name string, o *opened, me *state.RepositoryCleanup, deep bool) (*repository.CleanupReport, error) {
+	rctx, forget := context.WithCancel(context.WithoutCancel(ctx)) // for what must be recorded
+	defer forget()
+	defer context.AfterFunc(s.ctx, func() { time.AfterFunc(recordPatience, forget) })()
+	wctx, done := s.stoppable(rctx, me.UUID)
+	defer done()
+	wctx, stop := context.WithCancel(wctx)
+	defer stop()
+	defer context.AfterFunc(s.ctx, stop)()
+	sctx, span := s.cfg.Tracer.Below(s.metered(wctx, me.UUID), opCleanup, telemetry.String("varve.repository", name))
+	report, deep, err := s.cleanUpNow(sctx, name, o, me, deep)
 	span.End(err)
-	end := cleanupEnd{deep: deep, leaves: s.takeAbandoned(name) || deep && err != nil, cost: s.costOf(me.UUID, opCleanup, name, me.Started), result: resultOf(nil, err)}
+	result := resultOf(nil, err)
+	if rec := s.store.View().Repository(name); err != nil && rec != nil && rec.Cleanup != nil && rec.Cleanup.UUID == me.UUID && rec.Cleanup.Cancelled != "" {
+		err, result = cleanupCancelled(name, rec.Cleanup.Cancelled), resultCancelled
+	}
+	end := cleanupEnd{deep: deep, leaves: s.takeAbandoned(name) || deep && err != nil, cost: noted(s.costOf(me.UUID, opCleanup, name, me.Started), err, nil), result: result}
 	defer s.unmeter(me.UUID)
 	if report != nil {
 		end.data = report.Data
 		end.leaves = end.leaves || len(report.Warnings)+len(report.Kept) > 0
 	}
-	if uerr := s.endCleanup(context.WithoutCancel(ctx), name, me.UUID, end); err == nil {
+	if uerr := s.endCleanup(rctx, name, me.UUID, end); err == nil {
 		err = uerr
 	}
 	if err != nil {
@@ -66,7 +105,7 @@ func (s *Service) Cleanup(ctx context.Context, name string, deep bool) (*reposit
 }
 
 // cleanUpNow returns too whether it looked into the folders of shards.
-func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened, deep bool) (*repository.CleanupReport, bool, error) {
+func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened, me *state.RepositoryCleanup, deep bool) (*repository.CleanupReport, bool, error) {
 	var report *repository.CleanupReport
 	deep = s.takeAbandoned(name) || deep
 	if !deep {
@@ -77,7 +116,7 @@ func (s *Service) cleanUpNow(ctx context.Context, name string, o *opened, deep b
 	err := s.onRoot(ctx, name, o, func(data *repository.Data, _ int64) (err error) {
 		rec := s.store.View().Repository(name) // as settle left it
 		deep = s.takeAbandoned(name) || deep || rec == nil || rec.Untidy
-		report, err = o.repo.Cleanup(s.deleting(ctx), data, repository.CleanupOptions{RootOnly: !deep})
+		report, err = o.repo.Cleanup(s.deleting(ctx), data, repository.CleanupOptions{RootOnly: !deep, Commit: func(ctx context.Context) error { return s.commitCleanup(ctx, name, me.UUID) }})
 		return err
 	})
 	return report, deep, err
@@ -98,6 +137,21 @@ func (s *Service) tidy(ctx context.Context, name string, o *opened) *repository.
 		return nil
 	}
 	return &repository.CleanupReport{Result: repository.Result{Data: data}}
+}
+
+// commitCleanup records that a clean-up is about to write the root, unless it was cancelled.
+func (s *Service) commitCleanup(ctx context.Context, name, uuid string) error {
+	return s.store.Update(ctx, func(tx *state.Tx) error {
+		rec := tx.Repository(name)
+		if rec == nil || rec.Cleanup == nil || rec.Cleanup.UUID != uuid || rec.Cleanup.Cancelled != "" {
+			return errStopped
+		}
+		next, c := *rec, *rec.Cleanup
+		c.State = jobFinalizing
+		next.Cleanup = &c
+		tx.Put(&next)
+		return nil
+	})
 }
 
 // cleanupEnd is what a clean-up leaves in the records.

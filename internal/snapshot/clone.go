@@ -61,7 +61,7 @@ func (s *Service) beginClone(ctx context.Context, uuid string, req CloneRequest)
 		ix, _ := data.Index(name) // it is in the snapshot
 		job.Indices = append(job.Indices, state.SnapshotIndex{Name: name, ID: ix.ID, UUID: ix.ID, PathType: ix.ShardPathType})
 	}
-	return s.store.Update(ctx, func(tx *state.Tx) error {
+	return s.record(ctx, uuid, opClone, req.Repository, func(tx *state.Tx) error {
 		if tx.Repository(req.Repository) == nil {
 			return apierr.RepositoryMissing(req.Repository)
 		}

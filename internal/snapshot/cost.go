@@ -27,6 +27,8 @@ const (
 	resultSuccess = "success"
 	resultPartial = "partial"
 	resultFailed  = "failed"
+	// resultCancelled is that of what somebody cancelled as a task.
+	resultCancelled = "cancelled"
 )
 
 // keptCosts is how many operations that have ended are remembered in the cluster state.
@@ -139,10 +141,22 @@ func noted(c *state.OperationCost, err error, warnings []error) *state.Operation
 
 // recorded returns how an operation ended that another process finished, or nil if that is not known any more.
 func (s *Service) recorded(uuid string) *state.OperationCost {
-	for _, c := range s.store.View().OperationCosts() {
+	return recordedIn(s.store.View(), uuid)
+}
+
+func recordedIn(v *state.View, uuid string) *state.OperationCost {
+	for _, c := range v.OperationCosts() {
 		if c.UUID == uuid {
 			return c
 		}
+	}
+	return nil
+}
+
+// cancelledElsewhere returns the end of an operation as it is recorded, if that was a cancel.
+func (s *Service) cancelledElsewhere(uuid string) error {
+	if rec := s.recorded(uuid); rec != nil && rec.Result == resultCancelled {
+		return cancelledError("%s", rec.Reason)
 	}
 	return nil
 }

@@ -22,6 +22,8 @@ const (
 	jobStarted = "STARTED"
 	jobAborted = "ABORTED"
 	jobWaiting = "WAITING"
+	// jobFinalizing is a deletion or clean-up whose root may be written: there is no way back.
+	jobFinalizing = "FINALIZING"
 
 	shardInit    = "INIT"
 	shardSuccess = "SUCCESS"
@@ -137,7 +139,7 @@ func (s *Service) create(ctx context.Context, uuid string, req CreateRequest) er
 		Partial: req.Partial, Started: time.Now().UTC(), RepositoryGeneration: data.Generation, UserMetadata: req.Metadata,
 		DataStreams: streams, Trace: s.cfg.Tracer.NewJob(ctx),
 	}
-	return s.store.Update(ctx, func(tx *state.Tx) error {
+	return s.record(ctx, uuid, opSnapshot, req.Repository, func(tx *state.Tx) error {
 		if tx.Repository(req.Repository) == nil {
 			return apierr.RepositoryMissing(req.Repository)
 		}
@@ -199,6 +201,9 @@ func (s *Service) Wait(ctx context.Context, repo, uuid string) (*repository.Snap
 	info, err := s.waitJob(ctx, uuid, func(v *state.View) bool { return v.SnapshotJob(uuid) == nil })
 	if !errors.Is(err, errGone) {
 		return info, err
+	}
+	if err := s.cancelledElsewhere(uuid); err != nil {
+		return nil, err
 	}
 	// Another process finished it: the repository tells.
 	o, data, err := s.rootNow(ctx, repo)

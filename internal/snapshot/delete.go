@@ -38,26 +38,38 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 	if err := s.peek(ctx, o, before, data); err != nil {
 		return nil, err
 	}
-	var dropped []*state.SnapshotJob
-	var ids []string
-	trace := s.cfg.Tracer.NewJob(ctx)
+	if err := s.track(ctx, uuid, opDeletion, repo); err != nil {
+		return nil, err
+	}
+	var dropped, ids []string
+	trace, notes := s.cfg.Tracer.NewJob(ctx), s.takeNotes()
 	err = s.store.Update(ctx, func(tx *state.Tx) (err error) {
-		wait, dropped, err = s.putDeletion(tx, data, repo, patterns, uuid, trace)
+		var jobs []*state.SnapshotJob
+		wait, jobs, err = s.putDeletion(tx, data, repo, patterns, uuid, trace)
+		dropped = nil
+		for _, j := range jobs {
+			notes.put(j.UUID, outcome{err: snapshotError(j, abortedText)})
+			dropped = append(dropped, j.UUID)
+		}
 		if d := tx.SnapshotDeletion(wait); d != nil {
 			ids = d.Snapshots
 		}
 		return err
 	})
+	notes.settle(err == nil, dropped...)
+	if err != nil || wait == "" {
+		s.untrack(uuid)
+	}
 	if err != nil {
 		return nil, err
 	}
-	for _, j := range dropped {
-		s.end(j.UUID, nil, snapshotError(j, abortedText))
-		s.unmeter(j.UUID)
+	for _, uuid := range dropped {
+		s.unmeter(uuid)
 	}
 	if wait == "" {
 		return nil, nil
 	}
+	s.wasRecorded(ctx, uuid, wait)
 	out, err := s.waitOutcome(ctx, wait, func(v *state.View) bool { return v.SnapshotDeletion(wait) == nil })
 	if errors.Is(err, errGone) {
 		return s.deletedElsewhere(ctx, repo, wait, ids)
@@ -68,6 +80,9 @@ func (s *Service) Delete(ctx context.Context, repo string, patterns []string) (w
 // deletedElsewhere returns how a deletion ended that another manager finished: as it is recorded, and if it is not any more, by
 // what the repository holds.
 func (s *Service) deletedElsewhere(ctx context.Context, repo, uuid string, ids []string) (warnings []error, err error) {
+	if err := s.cancelledElsewhere(uuid); err != nil {
+		return nil, err
+	}
 	if rec := s.recorded(uuid); rec != nil {
 		for _, w := range rec.Warnings {
 			warnings = append(warnings, errors.New(w))
@@ -110,7 +125,7 @@ func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, 
 	}
 	var dropped []*state.SnapshotJob
 	for _, j := range jobs {
-		if abort(tx, j) {
+		if abort(tx, j, abortedText) {
 			ids = append(ids, repository.SnapshotID{Name: j.Name, UUID: j.UUID})
 		} else {
 			dropped = append(dropped, j)
@@ -121,14 +136,14 @@ func (s *Service) putDeletion(tx *state.Tx, data *repository.Data, repo string, 
 	}
 	next := &state.SnapshotDeletion{UUID: uuid, Repository: repo, State: jobWaiting, Started: time.Now().UTC(), RepositoryGeneration: data.Generation, Trace: trace}
 	for _, d := range tx.SnapshotDeletions() {
-		if d.Repository != repo {
+		if d.Repository != repo || d.Cancelled != "" {
 			continue
 		}
 		if !slices.ContainsFunc(ids, func(id repository.SnapshotID) bool { return !slices.Contains(d.Snapshots, id.UUID) }) {
 			return d.UUID, dropped, nil // all of it is being deleted already
 		}
 		// What waits takes them on, unless it is to run before what is aborted now.
-		if d.State == jobWaiting && !slices.ContainsFunc(jobs, func(j *state.SnapshotJob) bool { return j.Order > d.Order }) {
+		if d.State == jobWaiting && !d.Undoes && !slices.ContainsFunc(jobs, func(j *state.SnapshotJob) bool { return j.Order > d.Order }) {
 			c := *d
 			c.Snapshots, c.Names = slices.Clone(d.Snapshots), slices.Clone(d.Names)
 			next = &c
@@ -173,11 +188,13 @@ func refuseDeletion(v *state.View, repo string, ids []repository.SnapshotID) err
 }
 
 // abort stops a snapshot in progress. It says whether something of it has begun: then it is still finished, as failed, so that
-// the deletion finds all that it wrote. Else, and for a clone, its records are removed.
-func abort(tx *state.Tx, j *state.SnapshotJob) bool {
+// the deletion finds all that it wrote. Else, and for a clone, its records are removed; but what has all its parts may be in
+// the root at any moment, and is finished too.
+func abort(tx *state.Tx, j *state.SnapshotJob, why string) bool {
 	parts := tx.SnapshotShards(j.UUID)
 	begun := slices.ContainsFunc(parts, func(p *state.SnapshotShard) bool { return p.State != shardQueued })
-	if j.CloneOf != "" || !begun {
+	ending := j.State != jobInit && !slices.ContainsFunc(parts, func(p *state.SnapshotShard) bool { return !complete(p.State) })
+	if !ending && (j.CloneOf != "" || !begun) {
 		if rec := tx.Repository(j.Repository); begun && rec != nil {
 			tx.Put(untidy(rec))
 		}
@@ -188,7 +205,7 @@ func abort(tx *state.Tx, j *state.SnapshotJob) bool {
 		return false
 	}
 	next := *j
-	next.State, next.Failure = jobAborted, abortedText
+	next.State, next.Failure = jobAborted, why
 	tx.Put(&next)
 	for _, p := range parts {
 		stopped := *p
@@ -232,8 +249,8 @@ func chooseSnapshots(data *repository.Data, repo string, patterns []string, jobs
 
 // runDeletion does a deletion whose turn it is.
 func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) error {
-	leaves := job.State != jobWaiting // another attempt began, and did not come to its end
-	if job.State == jobWaiting {      // the state tells that its snapshots may be gone from now on, and that nothing is added to it
+	leaves := job.State != jobWaiting                   // another attempt began, and did not come to its end
+	if job.Cancelled == "" && job.State == jobWaiting { // the state tells that its snapshots may be gone from now on, and that nothing is added to it
 		err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 			cur := tx.SnapshotDeletion(job.UUID)
 			if cur == nil {
@@ -251,9 +268,14 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 			return nil
 		}
 	}
-	data, warnings, err := s.deleteNow(ctx, job)
-	if ctx.Err() != nil {
-		return ctx.Err()
+	data, warnings, err := s.deleteUnlessCancelled(ctx, job)
+	var lost *officeError
+	if ctx.Err() != nil || errors.As(err, &lost) {
+		return errors.Join(ctx.Err(), err)
+	}
+	result := resultOf(nil, err)
+	if apierr.Is(err, "task_cancelled_exception") {
+		result = resultCancelled
 	}
 	leaves = s.takeAbandoned(job.Repository) || leaves || err != nil || len(warnings) > 0
 	cost := noted(s.costOf(job.UUID, opDeletion, job.Repository, job.Started, job.Names...), err, warnings)
@@ -262,18 +284,63 @@ func (s *Service) runDeletion(ctx context.Context, job *state.SnapshotDeletion) 
 			noteEnd(tx, job.Repository, data, leaves)
 			if d := tx.SnapshotDeletion(job.UUID); d != nil {
 				tx.Delete(d)
-				putCost(tx, cost, resultOf(nil, err))
+				putCost(tx, cost, result)
 			}
 			return nil
 		})
 	})
 	if uerr == nil {
-		s.settleCost(job.Trace, cost, resultOf(nil, err), err)
+		s.settleCost(job.Trace, cost, result, err)
 	}
 	return uerr
 }
 
-func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion) (*repository.Data, []error, error) {
+// officeError is the failure to record that a deletion is about to write the root: it is tried again, by whoever is the manager then.
+type officeError struct{ error }
+
+func (e *officeError) Unwrap() error { return e.error }
+
+// deleteUnlessCancelled does a deletion, or returns the error of one that was cancelled in time.
+func (s *Service) deleteUnlessCancelled(ctx context.Context, job *state.SnapshotDeletion) (*repository.Data, []error, error) {
+	reason := func() string {
+		if d := s.store.View().SnapshotDeletion(job.UUID); d != nil {
+			return d.Cancelled
+		}
+		return ""
+	}
+	if why := reason(); why != "" { // a process before this one did not come to it
+		return nil, nil, deletionCancelled(job, why)
+	}
+	wctx, done := s.stoppable(ctx, job.UUID)
+	defer done()
+	var lost error
+	data, warnings, err := s.deleteNow(wctx, job, func(ctx context.Context) error {
+		err := s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
+			cur := tx.SnapshotDeletion(job.UUID)
+			if cur == nil || cur.Cancelled != "" {
+				return errStopped
+			}
+			next := *cur
+			next.State = jobFinalizing
+			tx.Put(&next)
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStopped) {
+			lost = err
+		}
+		return err
+	})
+	switch {
+	case err == nil:
+	case reason() != "":
+		err = deletionCancelled(job, reason())
+	case lost != nil:
+		err = &officeError{lost}
+	}
+	return data, warnings, err
+}
+
+func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion, commit func(context.Context) error) (*repository.Data, []error, error) {
 	o, err := s.open(job.Repository)
 	if err != nil {
 		return nil, nil, err
@@ -289,7 +356,7 @@ func (s *Service) deleteNow(ctx context.Context, job *state.SnapshotDeletion) (*
 		if len(ids) == 0 { // done by a process that was killed before it could say so, or never finished
 			return nil
 		}
-		res, err = o.repo.Delete(s.deleting(ctx), data, ids)
+		res, err = o.repo.DeleteWith(s.deleting(ctx), data, ids, repository.DeleteOptions{Commit: commit})
 		return err
 	})
 	if err != nil || res == nil {

@@ -102,7 +102,7 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 		s.log.Warn("a snapshot failed", "repository", job.Repository, "snapshot", job.Name, "error", cause)
 	}
 	leaves := s.leaves(job, info, cause)
-	cost := noted(s.costOfJob(job), cause, nil)
+	cost, result := noted(s.costOfJob(job), cause, nil), resultOf(info, cause)
 	err := s.conclude(job.UUID, outcome{info: info, err: cause}, func() error {
 		return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 			noteEnd(tx, job.Repository, data, leaves)
@@ -113,14 +113,19 @@ func (s *Service) drop(ctx context.Context, job *state.SnapshotJob, info *reposi
 				tx.Delete(p)
 			}
 			if j := tx.SnapshotJob(job.UUID); j != nil {
+				if j.Cancelled != "" { // perhaps after its end had begun
+					end := jobCancelled(j, j.Cancelled)
+					s.amend(job.UUID, end)
+					cost, result = noted(cost, end, nil), resultCancelled
+				}
 				tx.Delete(j)
-				putCost(tx, cost, resultOf(info, cause))
+				putCost(tx, cost, result)
 			}
 			return nil
 		})
 	})
 	if err == nil {
-		s.settleCost(job.Trace, cost, resultOf(info, cause), cause)
+		s.settleCost(job.Trace, cost, result, cause)
 	}
 	return err
 }
@@ -184,7 +189,7 @@ func (s *Service) build(ctx context.Context, v *state.View, repo *repository.Rep
 		n.Info.State = repository.StatePartial
 	}
 	if job.State == jobAborted {
-		n.Info.State, n.Info.Reason = repository.StateFailed, abortedText
+		n.Info.State, n.Info.Reason = repository.StateFailed, job.Failure
 	}
 	return n, nil
 }

@@ -55,7 +55,7 @@ func (d *difference) ours(v *state.View, rec *state.Repository, data *repository
 		return len(d.added) == 1 && v.SnapshotJob(d.added[0].UUID) != nil
 	case len(d.added) == 0:
 		for _, del := range v.SnapshotDeletions() {
-			if del.Repository == rec.Name && del.State == jobStarted &&
+			if del.Repository == rec.Name && del.State != jobWaiting &&
 				!slices.ContainsFunc(d.removed, func(k state.KnownSnapshot) bool { return !slices.Contains(del.Snapshots, k.UUID) }) {
 				return true
 			}

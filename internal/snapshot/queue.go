@@ -51,13 +51,7 @@ func activeJobs(q []operation) []*state.SnapshotJob {
 
 // nextOrder returns the order of an operation that is added now, or refuses it because there are too many.
 func (s *Service) nextOrder(v *state.View, repo, name string) (int64, error) {
-	n, order := 0, int64(0)
-	for _, j := range v.SnapshotJobs() {
-		n, order = n+1, max(order, j.Order)
-	}
-	for _, d := range v.SnapshotDeletions() {
-		n, order = n+1, max(order, d.Order)
-	}
+	n := len(v.SnapshotJobs()) + len(v.SnapshotDeletions())
 	limit := 1000
 	if text := s.node.ClusterSetting("snapshot.max_concurrent_operations"); text != "" {
 		if l, err := strconv.Atoi(text); err == nil && l > 0 {
@@ -67,7 +61,19 @@ func (s *Service) nextOrder(v *state.View, repo, name string) (int64, error) {
 	if n >= limit {
 		return 0, concurrent(repo, name, "Cannot start another operation, already running [%d] operations and the current limit for concurrent snapshot operations is set to [%d]", n, limit)
 	}
-	return order + 1, nil
+	return lastOrder(v) + 1, nil
+}
+
+// lastOrder returns the order of the operation that was added last.
+func lastOrder(v *state.View) int64 {
+	order := int64(0)
+	for _, j := range v.SnapshotJobs() {
+		order = max(order, j.Order)
+	}
+	for _, d := range v.SnapshotDeletions() {
+		order = max(order, d.Order)
+	}
+	return order
 }
 
 // concurrent is the error of an operation that must not run beside another.

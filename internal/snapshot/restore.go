@@ -163,7 +163,7 @@ func restorable(req RestoreRequest, entry repository.SnapshotEntry, info *reposi
 func (s *Service) start(ctx context.Context, uuid string, p *restorePlan) (*RestoreResult, error) {
 	res := &RestoreResult{UUID: uuid, Snapshot: p.req.Snapshot, Warnings: p.warnings}
 	trace := s.cfg.Tracer.NewJob(ctx)
-	err := s.store.Update(ctx, func(tx *state.Tx) error {
+	err := s.record(ctx, uuid, opRestore, p.req.Repository, func(tx *state.Tx) error {
 		res.Indices, res.Total, res.Failed, res.Failures = nil, 0, 0, nil
 		for _, d := range tx.SnapshotDeletions() {
 			if d.Repository == p.req.Repository && slices.Contains(d.Snapshots, p.entry.UUID) {
@@ -216,6 +216,9 @@ func (s *Service) WaitRestore(ctx context.Context, res *RestoreResult) error {
 		return fmt.Errorf("wait for the restore: %w", err)
 	}
 	o, ok := s.settledOutcome(ctx, res.UUID)
+	if err := s.cancelledElsewhere(res.UUID); !ok && err != nil {
+		return err
+	}
 	if !ok { // another manager finished it: what became of the shards is in the state
 		res.Failures = notStarted(s.store.View(), res.Indices)
 		res.Failed = len(res.Failures)

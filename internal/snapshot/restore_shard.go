@@ -30,12 +30,20 @@ func (s *Service) finishRestores(ctx context.Context, v *state.View) error {
 			continue
 		}
 		var cause error
-		if len(failures) > 0 {
+		result := ""
+		if job.Cancelled != "" {
+			cause, result = restoreCancelled(v, job), resultCancelled
+		} else if len(failures) > 0 {
 			cause = &restoreFailures{failures}
 			s.log.Warn("a restore lacks shards; they can be tried again alone with _cluster/reroute?retry_failed=true",
 				"repository", job.Repository, "snapshot", job.Snapshot, "shards", len(failures), "first", failures[0].String())
 		}
 		cost := s.costOf(job.UUID, opRestore, job.Repository, job.Started, job.Snapshot)
+		if result == "" {
+			result = restoreResult(job.Shards, cause)
+		} else {
+			cost = noted(cost, cause, nil)
+		}
 		err := s.conclude(job.UUID, outcome{err: cause}, func() error {
 			return s.store.UpdateAsManager(ctx, func(tx *state.Tx) error {
 				for _, part := range tx.RestoreShards(job.UUID) {
@@ -43,7 +51,7 @@ func (s *Service) finishRestores(ctx context.Context, v *state.View) error {
 				}
 				if j := tx.Restore(job.UUID); j != nil {
 					tx.Delete(j)
-					putCost(tx, cost, restoreResult(job.Shards, cause))
+					putCost(tx, cost, result)
 				}
 				return nil
 			})
@@ -51,7 +59,7 @@ func (s *Service) finishRestores(ctx context.Context, v *state.View) error {
 		if err != nil {
 			return err
 		}
-		s.settleCost(job.Trace, cost, restoreResult(job.Shards, cause), cause)
+		s.settleCost(job.Trace, cost, result, cause)
 	}
 	return nil
 }
@@ -59,23 +67,33 @@ func (s *Service) finishRestores(ctx context.Context, v *state.View) error {
 // restoreOutcome returns the shards that failed, and whether none is still being restored.
 func restoreOutcome(v *state.View, job *state.Restore) (failures []ShardFailure, done bool) {
 	for _, part := range v.RestoreShards(job.UUID) {
-		fail := func(why string) { failures = append(failures, ShardFailure{part.Index, part.Shard, why}) }
-		p := primaryOf(v.Shard(part.IndexUUID, part.Shard))
-		switch {
-		case part.State == shardFailure:
-			fail(part.Reason)
-		case p == nil: // that cancels its restore
-			fail("index was deleted")
-		case p.Recovery != nil && p.Recovery.Type == state.RecoverExistingStore:
-			// It was started, and its node left since: it comes back with that node. To bring it from the snapshot
-			// again would undo what was written to it.
-		case cluster.GivenUp(p):
-			fail(p.Unassigned.Details)
-		case p.State != state.ShardStarted:
+		failure, done := partOutcome(v, part)
+		if !done {
 			return nil, false
+		}
+		if failure != "" {
+			failures = append(failures, ShardFailure{part.Index, part.Shard, failure})
 		}
 	}
 	return failures, true
+}
+
+// partOutcome returns whether a shard is not being restored any more, and why it failed if it did.
+func partOutcome(v *state.View, part *state.RestoreShard) (failure string, done bool) {
+	p := primaryOf(v.Shard(part.IndexUUID, part.Shard))
+	switch {
+	case part.State == shardFailure:
+		return part.Reason, true
+	case p == nil: // that cancels its restore
+		return "index was deleted", true
+	case p.Recovery != nil && p.Recovery.Type == state.RecoverExistingStore:
+		// It was started, and its node left since: it comes back with that node. To bring it from the snapshot
+		// again would undo what was written to it.
+		return "", true
+	case cluster.GivenUp(p):
+		return p.Unassigned.Details, true
+	}
+	return "", p.State == state.ShardStarted
 }
 
 // source is a shard of a snapshot.

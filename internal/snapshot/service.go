@@ -13,6 +13,7 @@ import (
 	"github.com/varve-search/varve/internal/keystore"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/task"
 	"github.com/varve-search/varve/internal/telemetry"
 	"github.com/varve-search/varve/internal/transfer"
 	"github.com/varve-search/varve/repository"
@@ -52,6 +53,8 @@ type Service struct {
 	limits  map[string]*limits
 	traffic map[string]*traffic
 	meters  map[string]*blob.Counters // of operations, by UUID
+	tracked map[string]*tracked       // operations and their tasks, by UUID
+	doing   map[string]context.CancelCauseFunc
 	began   time.Time
 	// recovery bounds all restores of this node together.
 	recovery *transfer.Limit
@@ -84,7 +87,7 @@ type outcome struct {
 func New(cfg Config) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{cfg: cfg, node: cfg.Node, store: cfg.Node.Store(), log: cfg.Log, running: map[string]*running{}, batches: map[string]*jobBatch{},
-		ended: map[string]outcome{}, driven: map[string]bool{}, begun: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, meters: map[string]*blob.Counters{}, began: time.Now(), recovery: transfer.NewLimit(0), ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
+		ended: map[string]outcome{}, driven: map[string]bool{}, begun: map[string]bool{}, repos: map[string]*opened{}, limits: map[string]*limits{}, traffic: map[string]*traffic{}, meters: map[string]*blob.Counters{}, tracked: map[string]*tracked{}, doing: map[string]context.CancelCauseFunc{}, began: time.Now(), recovery: transfer.NewLimit(0), ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1)}
 }
 
 // Start begins to follow the cluster state, and goes on with what a process before this one left.
@@ -94,6 +97,8 @@ func (s *Service) Start() {
 		for {
 			s.wake()
 			s.followLimits(s.store.View())
+			s.stopCancelled(s.store.View())
+			s.followTasks()
 			if _, _, err := sub.Next(s.ctx); err != nil {
 				return
 			}
@@ -111,8 +116,22 @@ func (s *Service) wake() {
 
 // Stop ends the service. What runs is taken up again by the next process.
 func (s *Service) Stop() {
+	s.mu.Lock()
 	s.cancel()
+	s.mu.Unlock()
 	s.work.Wait()
+	s.endTasks()
+}
+
+// begins runs work of a request that goes on without it, unless the service has ended.
+func (s *Service) begins(work func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return task.ErrClosed
+	}
+	s.work.Go(work)
+	return nil
 }
 
 // drive does what the state asks of this node, again and again.
@@ -170,6 +189,16 @@ func (s *Service) conclude(uuid string, o outcome, update func() error) error {
 		s.mu.Unlock()
 	}
 	return err
+}
+
+// amend replaces the error of an outcome that is noted and not settled yet.
+func (s *Service) amend(uuid string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o, ok := s.ended[uuid]; ok {
+		o.err = err
+		s.ended[uuid] = o
+	}
 }
 
 func (s *Service) outcomeOf(uuid string) (outcome, bool) {

@@ -100,6 +100,9 @@ func (s *Service) runShard(ctx context.Context, job *state.SnapshotJob, p *state
 	}
 	uerr := s.store.Update(s.ctx, func(tx *state.Tx) error {
 		cur := find(tx.SnapshotShards(job.UUID), p)
+		if rec := tx.Repository(job.Repository); cur == nil && rec != nil && (err == nil || ctx.Err() == nil) {
+			tx.Put(untidy(rec)) // the job is gone, and something of it came later
+		}
 		if cur == nil || !atWork(cur.State) || cur.Node != s.store.NodeID() {
 			return nil
 		}

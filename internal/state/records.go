@@ -244,6 +244,9 @@ type RepositoryCleanup struct {
 	Node    string    `json:"node"`    // that does it
 	Process string    `json:"process"` // and its ephemeral id: another one has lost it
 	Started time.Time `json:"started"`
+	// State is STARTED, or FINALIZING once the root may be written.
+	State     string `json:"state,omitempty"`
+	Cancelled string `json:"cancelled,omitempty"` // why it is to stop, if somebody cancelled it
 }
 
 // SnapshotIndex names an index of a snapshot in progress.
@@ -271,7 +274,8 @@ type SnapshotJob struct {
 	Epoch                int64           `json:"epoch,omitempty"` // of the repository when the first shard began; 0 before
 	UserMetadata         json.RawMessage `json:"user_metadata,omitempty"`
 	Failure              string          `json:"failure,omitempty"`
-	Manager              string          `json:"manager,omitempty"` // node that drives it
+	Cancelled            string          `json:"cancelled,omitempty"` // why, if somebody cancelled it; of what is also ABORTED
+	Manager              string          `json:"manager,omitempty"`   // node that drives it
 	TaskID               string          `json:"task_id,omitempty"`
 	DataStreams          []string        `json:"data_streams,omitempty"` // that were asked for, in order
 	CloneOf              string          `json:"clone_of,omitempty"`     // source snapshot of a clone
@@ -303,11 +307,14 @@ type SnapshotShard struct {
 
 // SnapshotDeletion is a deletion in progress.
 type SnapshotDeletion struct {
-	UUID                 string    `json:"uuid"`
-	Repository           string    `json:"repository"`
-	Snapshots            []string  `json:"snapshots"` // UUIDs
-	Names                []string  `json:"names,omitempty"`
-	State                string    `json:"state"` // WAITING, STARTED
+	UUID       string   `json:"uuid"`
+	Repository string   `json:"repository"`
+	Snapshots  []string `json:"snapshots"` // UUIDs
+	Names      []string `json:"names,omitempty"`
+	State      string   `json:"state"`               // WAITING, STARTED, FINALIZING: the root may be written
+	Cancelled  string   `json:"cancelled,omitempty"` // why it is to stop, if somebody cancelled it
+	// Undoes says that it removes what a cancelled snapshot wrote. Nobody cancels that, and nothing is added to it.
+	Undoes               bool      `json:"undoes,omitempty"`
 	Order                int64     `json:"order"` // among all that writes to repositories
 	Started              time.Time `json:"started"`
 	RepositoryGeneration int64     `json:"repository_generation"`
@@ -326,6 +333,7 @@ type Restore struct {
 	Shards       int       `json:"shards"`
 	Partial      bool      `json:"partial,omitempty"`
 	Started      time.Time `json:"started"`
+	Cancelled    string    `json:"cancelled,omitempty"` // why, if somebody cancelled it: its unfinished indices are deleted
 	TaskID       string    `json:"task_id,omitempty"`
 	Trace        string    `json:"trace,omitempty"` // as in SnapshotJob
 }

@@ -53,7 +53,10 @@ func (r *Registry) Start(ctx context.Context, spec Spec) (*Task, context.Context
 	}
 	spec.Headers = maps.Clone(spec.Headers)
 	tctx, cancel := context.WithCancelCause(ctx)
-	t := &Task{spec: spec, description: spec.Description, started: time.Now(), registry: r, cancel: cancel, done: make(chan struct{})}
+	t := &Task{spec: spec, description: spec.Description, started: spec.Started, registry: r, cancel: cancel, done: make(chan struct{})}
+	if t.started.IsZero() {
+		t.started = time.Now()
+	}
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -186,29 +189,43 @@ func (r *Registry) choose(f Filter) []*Task {
 	return out
 }
 
-// Cancel cancels a task and all tasks of this node that descend from it. It does not wait for them.
-func (r *Registry) Cancel(id ID, reason string) error {
+// Cancel cancels a task and all tasks of this node that descend from it. It does not wait for them. An error of what the task's
+// OnCancel set refuses, and is returned as it is.
+func (r *Registry) Cancel(ctx context.Context, id ID, reason string) error {
 	t := r.find(id)
-	if t == nil {
+	if t == nil || t.Info().Completed {
 		return fmt.Errorf("task [%s]: %w", id, ErrNotFound)
 	}
 	if !t.spec.Cancellable {
 		return fmt.Errorf("task [%s]: %w", id, ErrNotCancellable)
 	}
-	t.doCancel(reason)
+	if err := t.askCancel(ctx, reason); err != nil {
+		return err
+	}
 	r.CancelChildren(id, reason)
 	return nil
 }
 
-// CancelMatching cancels the cancellable tasks that the filter chooses, and returns what they were.
-func (r *Registry) CancelMatching(f Filter, reason string) []Info {
-	var out []Info
+// Refusal is a task that could not be cancelled, and why.
+type Refusal struct {
+	ID  ID
+	Err error
+}
+
+// CancelMatching cancels the cancellable tasks that the filter chooses, and returns what they were, and which refused.
+func (r *Registry) CancelMatching(ctx context.Context, f Filter, reason string) (done []Info, refused []Refusal) {
 	for _, t := range r.choose(f) {
-		if t.spec.Cancellable && r.Cancel(t.id, reason) == nil {
-			out = append(out, t.Info())
+		if !t.spec.Cancellable {
+			continue
+		}
+		switch err := r.Cancel(ctx, t.id, reason); {
+		case err == nil:
+			done = append(done, t.Info())
+		case !errors.Is(err, ErrNotFound):
+			refused = append(refused, Refusal{t.id, err})
 		}
 	}
-	return out
+	return done, refused
 }
 
 // CancelChildren cancels the tasks of this node that descend from parent, which may be of another

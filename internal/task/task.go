@@ -63,6 +63,8 @@ type Spec struct {
 	Owner       string
 	Cancellable bool
 	Headers     map[string]string // such as X-Opaque-Id
+	// Started is when the work began, where that was before this process; the zero time is now.
+	Started time.Time
 }
 
 // Counter is one number of a task's progress. The zero value counts from 0, without a total.
@@ -99,6 +101,7 @@ type Task struct {
 
 	mu          sync.Mutex
 	counters    []*Counter
+	onCancel    func(ctx context.Context, reason string) error
 	status      func() any
 	description string
 	cancelled   *CancelledError
@@ -145,6 +148,18 @@ func (t *Task) SetDescription(s string) {
 	t.description = s
 }
 
+// OnCancel makes who cancels the task call fn in place of ending its context: for work that is ended by more than that, and by
+// whoever does it now. An error of fn refuses the cancel. A task that was cancelled before says so, and fn is not called then.
+func (t *Task) OnCancel(fn func(ctx context.Context, reason string) error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cancelled != nil {
+		return t.cancelled
+	}
+	t.onCancel = fn
+	return nil
+}
+
 // Cancelled returns the reason as an error where the task was cancelled, else nil.
 func (t *Task) Cancelled() error {
 	t.mu.Lock()
@@ -175,6 +190,27 @@ func (t *Task) Finish(result any, err error) {
 	t.registry.retire(t)
 	t.cancel(nil)
 	close(t.done)
+}
+
+// askCancel cancels a task as OnCancel says.
+func (t *Task) askCancel(ctx context.Context, reason string) error {
+	t.mu.Lock()
+	fn := t.onCancel
+	if fn == nil || t.finished || t.cancelled != nil {
+		t.mu.Unlock()
+		t.doCancel(reason)
+		return nil
+	}
+	t.mu.Unlock()
+	if err := fn(ctx, reason); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cancelled == nil {
+		t.cancelled = &CancelledError{Reason: reason}
+	}
+	return nil
 }
 
 func (t *Task) doCancel(reason string) {

@@ -63,7 +63,7 @@ func TestCancelReachesDescendants(t *testing.T) {
 	check(t, err)
 	other, octx, err := r.Start(context.Background(), Spec{Action: "other", Parent: ID{"m", 7}})
 	check(t, err)
-	if err := r.Cancel(child.ID(), "x"); !errors.Is(err, ErrNotCancellable) {
+	if err := r.Cancel(context.Background(), child.ID(), "x"); !errors.Is(err, ErrNotCancellable) {
 		t.Fatal(err)
 	}
 	if got := r.List(Filter{Parent: top.ID()}); len(got) != 1 || got[0].ID != child.ID() {
@@ -72,7 +72,7 @@ func TestCancelReachesDescendants(t *testing.T) {
 	if got := r.List(Filter{Actions: []string{"*a*"}}); len(got) != 1 || got[0].ID != far.ID() {
 		t.Fatalf("%+v", got)
 	}
-	check(t, r.Cancel(top.ID(), "by the user"))
+	check(t, r.Cancel(context.Background(), top.ID(), "by the user"))
 	for _, c := range []context.Context{ctx, cctx, fctx} {
 		if cause := context.Cause(c); !errors.Is(cause, ErrCancelled) || cause.Error() != "task cancelled [by the user]" {
 			t.Fatalf("cause %v", cause)
@@ -147,5 +147,50 @@ func TestID(t *testing.T) {
 		if _, err := ParseID(bad); err == nil || err.Error() != fmt.Sprintf("malformed task id %s", bad) {
 			t.Errorf("%s: %v", bad, err)
 		}
+	}
+}
+
+// TestOnCancel lets a task decide itself what a cancel does.
+func TestOnCancel(t *testing.T) {
+	bg := context.Background()
+	r := NewRegistry("n")
+	began := time.Now().Add(-time.Hour)
+	tk, ctx, err := r.Start(bg, Spec{Action: "a", Cancellable: true, Started: began})
+	check(t, err)
+	refusal, asked := errors.New("too late"), ""
+	check(t, tk.OnCancel(func(_ context.Context, reason string) error {
+		asked = reason
+		return refusal
+	}))
+	if err := r.Cancel(bg, tk.ID(), "why"); !errors.Is(err, refusal) || asked != "why" || tk.Cancelled() != nil {
+		t.Fatalf("a refused cancel: %v, %q, %v", err, asked, tk.Cancelled())
+	}
+	if done, refused := r.CancelMatching(bg, Filter{}, "why"); len(done) != 0 || len(refused) != 1 || refused[0].ID != tk.ID() || !errors.Is(refused[0].Err, refusal) {
+		t.Fatalf("%v %v", done, refused)
+	}
+	refusal = nil
+	check(t, r.Cancel(bg, tk.ID(), "why"))
+	if in := tk.Info(); !in.Cancelled || in.Running < time.Hour || ctx.Err() != nil {
+		t.Fatalf("after the cancel: %+v, its context: %v", in, ctx.Err())
+	}
+	tk.Finish(nil, tk.Cancelled())
+	if err := r.Cancel(bg, tk.ID(), "again"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the cancel of what is over: %v", err)
+	}
+
+	late, _, err := r.Start(bg, Spec{Action: "b", Cancellable: true})
+	check(t, err)
+	check(t, r.Cancel(bg, late.ID(), "early"))
+	if err := late.OnCancel(func(context.Context, string) error { return nil }); !errors.Is(err, ErrCancelled) {
+		t.Errorf("a task that was cancelled before: %v", err)
+	}
+
+	// The end of the process is no cancel of the work.
+	end, ectx, err := r.Start(bg, Spec{Action: "c", Cancellable: true})
+	check(t, err)
+	check(t, end.OnCancel(func(context.Context, string) error { t.Error("it was asked"); return nil }))
+	check(t, r.Close(bg))
+	if ectx.Err() == nil {
+		t.Error("the context lives on")
 	}
 }

@@ -38,6 +38,7 @@ type node struct {
 	node    *cluster.Node
 	service atomic.Pointer[snapshot.Service] // of now: a crash replaces it
 	log     *slog.Logger
+	tasks   *task.Registry
 
 	mu     sync.Mutex
 	stores map[string]*mem.Store
@@ -69,6 +70,7 @@ func startNodeWith(t testing.TB, restorer func(*node) cluster.Restorer) *node {
 	check(t, err)
 	check(t, n.store.Join(ctx, state.Node{ID: id.ID, Name: "node", EphemeralID: state.NewUUID(), Roles: []string{"data", "cluster_manager"}, Version: "2.19.0", Started: time.Now()}))
 	tasks := task.NewRegistry(id.ID)
+	n.tasks = tasks
 	n.node = cluster.NewNode(cluster.Config{DataPath: dir, Store: n.store, Tasks: tasks, Settings: settings.Settings{}, Log: n.log, IndexBuffer: 16 << 20})
 	n.calm()
 	n.start()

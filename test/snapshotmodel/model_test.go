@@ -17,9 +17,11 @@ import (
 
 	"github.com/varve-search/varve/blob"
 	"github.com/varve-search/varve/blob/faulty"
+	"github.com/varve-search/varve/internal/apierr"
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/snapshot"
 	"github.com/varve-search/varve/internal/state"
+	"github.com/varve-search/varve/internal/task"
 	"github.com/varve-search/varve/internal/testseed"
 	"github.com/varve-search/varve/internal/wildcard"
 	"github.com/varve-search/varve/repository"
@@ -58,7 +60,9 @@ type model struct {
 	mu       sync.Mutex
 	byUUID   map[string]*taken
 	names    []string        // of all that was asked for
-	deleted  map[string]bool // names whose deletion was asked for
+	deleted  map[string]int  // how many deletions of a name were asked for and not cancelled
+	aborted  map[string]bool // names whose deletion was asked for: a snapshot that is being taken then stays aborted
+	canceled int             // operations that were told to be cancelled
 	count    int
 	pending  sync.WaitGroup
 	restored int
@@ -151,6 +155,7 @@ func (m *model) create() {
 		m.byUUID[uuid] = k
 		m.mu.Unlock()
 		info, err := s.Wait(ctx, m.repo, uuid)
+		m.cancelled(err)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		k.err = err
@@ -163,7 +168,8 @@ func (m *model) clone() {
 	m.names = append(m.names, target)
 	s := m.n.svc()
 	m.background(func(ctx context.Context) {
-		_ = s.Clone(ctx, snapshot.CloneRequest{Repository: m.repo, Source: source, Target: target, Indices: []string{"*"}}) // the end looks at what is there
+		err := s.Clone(ctx, snapshot.CloneRequest{Repository: m.repo, Source: source, Target: target, Indices: []string{"*"}}) // the end looks at what is there
+		m.cancelled(err)
 	})
 }
 
@@ -173,19 +179,48 @@ func (m *model) remove() {
 	if m.rnd.Intn(3) == 0 {
 		names = append(names, m.anyName())
 	}
+	m.mu.Lock()
 	for _, name := range names { // names are not used twice
-		m.deleted[name] = true
+		m.deleted[name]++
+		m.aborted[name] = true
 	}
+	m.mu.Unlock()
 	s := m.n.svc()
 	m.background(func(ctx context.Context) {
-		_, _ = s.Delete(ctx, m.repo, names) // the end looks at what is there
+		_, err := s.Delete(ctx, m.repo, names) // the end looks at what is there
+		if m.cancelled(err) {                  // then it deleted nothing
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			for _, name := range names {
+				m.deleted[name]--
+			}
+		}
 	})
 }
 
+// cancelled says whether an operation ended by a cancel.
+func (m *model) cancelled(err error) bool {
+	is := apierr.Is(err, "task_cancelled_exception")
+	if is {
+		m.mu.Lock()
+		m.canceled++
+		m.mu.Unlock()
+	}
+	return is
+}
+
+// cancel cancels one of the operations in progress, whatever it is.
+func (m *model) cancel() {
+	if list := m.n.tasks.List(task.Filter{Actions: []string{"cluster:admin/*"}}); len(list) > 0 {
+		_ = m.n.tasks.Cancel(context.Background(), list[m.rnd.Intn(len(list))].ID, "by the model") // it may be too late
+	}
+}
+
 func (m *model) cleanup() {
-	s := m.n.svc()
+	s, deep := m.n.svc(), m.rnd.Intn(2) == 0
 	m.background(func(ctx context.Context) {
-		_, _ = s.Cleanup(ctx, m.repo, false) // refused beside others, and may fail
+		_, err := s.Cleanup(ctx, m.repo, deep) // refused beside others, and may fail
+		m.cancelled(err)
 	})
 }
 
@@ -231,7 +266,7 @@ func (m *model) faults() faulty.Hook {
 }
 
 func (m *model) step() {
-	switch m.rnd.Intn(16) {
+	switch m.rnd.Intn(18) {
 	case 0, 1, 2, 3, 4:
 		m.create()
 	case 5, 6:
@@ -249,6 +284,9 @@ func (m *model) step() {
 		m.mutate()
 	case 13:
 		time.Sleep(time.Duration(m.rnd.Intn(10)) * time.Millisecond)
+	case 14, 15:
+		time.Sleep(time.Duration(m.rnd.Intn(6)) * time.Millisecond)
+		m.cancel()
 	default:
 		m.pending.Wait()
 		m.note()
@@ -322,11 +360,14 @@ func (m *model) verify() {
 		}
 	}
 	for _, k := range m.byUUID {
-		if m.flawless && !k.success && !m.deleted[k.name] {
+		if m.flawless && !k.success && !m.aborted[k.name] && !apierr.Is(k.err, "task_cancelled_exception") {
 			m.t.Fatalf("snapshot %s/%s failed without a fault: %v", k.name, k.uuid, k.err)
 		}
-		if k.success && !m.deleted[k.name] && !there[k.uuid] {
+		if k.success && m.deleted[k.name] == 0 && !there[k.uuid] {
 			m.t.Fatalf("snapshot %s/%s was reported successful and is gone", k.name, k.uuid)
+		}
+		if there[k.uuid] && apierr.Is(k.err, "task_cancelled_exception") {
+			m.t.Fatalf("snapshot %s/%s was cancelled and is there", k.name, k.uuid)
 		}
 	}
 	if _, err := m.n.svc().Cleanup(ctx, m.repo, false); err != nil {
@@ -386,10 +427,10 @@ func TestRandomSequences(t *testing.T) {
 	for _, p := range allPlaces() {
 		hist[p] = &history{states: []docs{{}}}
 	}
-	restored, snapshots := 0, 0
+	restored, snapshots, canceled := 0, 0, 0
 	for i := range *sequencesFlag {
 		rnd := rand.New(rand.NewSource(seed + int64(i)))
-		m := &model{t: t, n: n, rnd: rnd, repo: fmt.Sprintf("repo%d", i), history: hist, byUUID: map[string]*taken{}, deleted: map[string]bool{}, flawless: true}
+		m := &model{t: t, n: n, rnd: rnd, repo: fmt.Sprintf("repo%d", i), history: hist, byUUID: map[string]*taken{}, deleted: map[string]int{}, aborted: map[string]bool{}, flawless: true}
 		ok := t.Run(fmt.Sprint(seed+int64(i)), func(t *testing.T) {
 			m.t = t
 			check(t, n.svc().PutRepository(context.Background(), m.repo, "fs", settings.Settings{"location": m.repo, "max_snapshot_bytes_per_sec": "0"}, false))
@@ -404,6 +445,7 @@ func TestRandomSequences(t *testing.T) {
 			t.Fatalf("sequence %d: repeat it with -seed %d -sequences 1", i, seed+int64(i))
 		}
 		restored += m.restored
+		canceled += m.canceled
 		for _, k := range m.byUUID {
 			if k.success {
 				snapshots++
@@ -414,8 +456,8 @@ func TestRandomSequences(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d snapshots succeeded, %d were restored", snapshots, restored)
-	if snapshots == 0 || restored == 0 {
+	t.Logf("%d snapshots succeeded, %d were restored, %d operations were cancelled", snapshots, restored, canceled)
+	if snapshots == 0 || restored == 0 || canceled == 0 && *sequencesFlag > 20 {
 		t.Fatal(errors.New("nothing was proved"))
 	}
 }
