@@ -41,7 +41,10 @@ func (v *verifier) shard(ctx context.Context, i IndexEntry, shard int) error {
 		if err := find(shardIndexName(gen), "", "the shard's index cannot be read", err); err != nil {
 			return err
 		}
-	case want == "" && gen == NewGeneration && slices.ContainsFunc(i.Snapshots, func(uuid string) bool { _, full := listed[snapName(uuid)]; return full }):
+	case want == "" && gen == NewGeneration && slices.ContainsFunc(i.Snapshots, func(uuid string) bool {
+		_, full := listed[snapName(uuid)]
+		return full && !shardFailed(v.infos[uuid], i.Name, shard) // one that failed may have come so far
+	}):
 		x = nil
 		if err := find(shardIndexName("N"), "", "the shard's index is missing: the root names none, and none with a number is there", nil); err != nil {
 			return err
@@ -90,13 +93,18 @@ func (v *verifier) shard(ctx context.Context, i IndexEntry, shard int) error {
 	return v.lists(ctx, s, i, lists, bad)
 }
 
+// shardFailed says whether a snapshot tells that it has not got a shard.
+func shardFailed(info *SnapshotInfo, index string, shard int) bool {
+	return info != nil && slices.ContainsFunc(info.Failures, func(f ShardFailure) bool { return f.Index == index && f.Shard == shard })
+}
+
 // shardSnapshot checks a shard's file list in one snapshot, and returns it.
 func (v *verifier) shardSnapshot(ctx context.Context, s *Shard, i IndexEntry, id SnapshotID, listed map[string]int64, x *ShardIndex, q *quarrel,
 	find func(name, snapshot, problem string, err error) error) ([]FileInfo, error) {
 	info := v.infos[id.UUID]
 	_, full := listed[snapName(id.UUID)]
 	_, shallow := listed[shallowName(id.UUID)]
-	if info != nil && slices.ContainsFunc(info.Failures, func(f ShardFailure) bool { return f.Index == i.Name && f.Shard == s.ID }) {
+	if shardFailed(info, i.Name, s.ID) {
 		v.lose(id.UUID, LostPart{Index: i.Name, Shard: s.ID, Problem: "the shard failed when the snapshot was taken", Known: true})
 		return nil, nil
 	}

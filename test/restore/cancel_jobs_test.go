@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/blob/faulty"
+	"github.com/varve-search/varve/blob/mem"
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/repository"
 )
@@ -248,4 +251,30 @@ func TestCancelRestore(t *testing.T) {
 	if got := h.must("GET", "/two/_count", ""); fmt.Sprint(got["count"]) != "40" {
 		t.Errorf("what was cancelled, restored again: %v", got)
 	}
+}
+
+// TestFailedHalfway verifies a repository whose only snapshot of a shard failed after it had written the shard's list: that is no damage.
+func TestFailedHalfway(t *testing.T) {
+	m := mem.New()
+	hook := func(o faulty.Op) faulty.Fault {
+		if o.Kind == "put" && strings.Contains(o.Name, "/0/index-") {
+			return faulty.Fault{Before: faulty.Fail(blob.KindPermission)}
+		}
+		return faulty.Fault{}
+	}
+	s := start(t, t.TempDir(), func(*state.Repository) (blob.Container, error) { return faulty.New(m, hook), nil }, nil)
+	s.must("PUT", "/_snapshot/r", `{"type":"fs","settings":{"location":"x"}}`)
+	s.must("PUT", "/ix", `{"settings":{"number_of_replicas":0}}`)
+	s.must("POST", "/ix/_doc?refresh=true", `{"a":1}`)
+	if out := s.must("PUT", "/_snapshot/r/s?wait_for_completion=true", ""); at(out, "snapshot", "state") != "PARTIAL" {
+		t.Fatal(out)
+	}
+	repo, err := repository.Open(context.Background(), m, repository.Options{})
+	check(t, err)
+	_, err = repo.Verify(context.Background(), repository.VerifyOptions{Deep: true}, func(f repository.Finding) {
+		if f.Severity == repository.SeverityError {
+			t.Error(f)
+		}
+	})
+	check(t, err)
 }
