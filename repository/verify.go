@@ -246,7 +246,7 @@ func (v *verifier) run(ctx context.Context) error {
 				mine.done = err == nil
 				v.mu.Unlock()
 				v.tell(false)
-				if left.Add(-1) == 0 {
+				if err == nil && left.Add(-1) == 0 {
 					v.opts.Progress.Indices.Add(1)
 					v.opts.Progress.IndexSnapshots.Add(int64(len(i.Snapshots)))
 				}

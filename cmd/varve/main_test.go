@@ -116,4 +116,24 @@ func TestCompletion(t *testing.T) {
 	if err := root.Execute(); err != nil || !strings.Contains(out.String(), "fs:\n") {
 		t.Errorf("%v: %s", err, out.String())
 	}
+	dir := t.TempDir()
+	for _, name := range []string{"backups", "bare"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"backups/index.latest", "bad"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out.Reset()
+	root = rootCommand()
+	root.SetOut(&out)
+	root.SetErr(&bytes.Buffer{})
+	root.SetArgs([]string{"__complete", "repo", "ls", "fs:" + dir + "/ba"})
+	want := "fs:" + dir + "/backups\nfs:" + dir + "/bare/\n"
+	if err := root.Execute(); err != nil || !strings.HasPrefix(out.String(), want) || strings.Contains(out.String(), "bad") {
+		t.Errorf("%v: %s", err, out.String())
+	}
 }

@@ -86,7 +86,10 @@ const completeWithin = 3 * time.Second
 // complete offers the names of snapshots and indices. The kinds are those of the arguments after LOCATION: "snapshot",
 // "index" (of the snapshot before it) or "" for what is not completed; the last one repeats if more is set.
 func complete(more bool, kinds ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if path, ok := strings.CutPrefix(begun, "fs:"); ok && len(args) == 0 {
+			return repotool.Folders(path), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		}
 		if len(args) == 0 {
 			return repotool.Schemes(), cobra.ShellCompDirectiveNoSpace
 		}
