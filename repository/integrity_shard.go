@@ -272,6 +272,9 @@ func (v *verifier) file(ctx context.Context, s *Shard, f FileInfo, snapshot stri
 	}
 	if err != nil {
 		finding.Blob, finding.Problem, finding.Err = s.blobPath(&f, 0), "the content is damaged", err
+		if blob.KindOf(err) == blob.KindPermission {
+			finding.Problem = "the content cannot be read"
+		}
 		return finding.Problem, v.note(ctx, finding)
 	}
 	return "", nil

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/blob/faulty"
 	"github.com/varve-search/varve/blob/mem"
 	"github.com/varve-search/varve/internal/oracletest"
 )
@@ -49,6 +51,11 @@ func TestOddDamage(t *testing.T) {
 		"a root larger than any metadata": func(st *mem.Store, _ map[string][]byte, d *Data) []string {
 			st.Set(rootName(d.Generation+1), bytes.Repeat([]byte(" "), 1<<20))
 			return []string{rootName(d.Generation + 1)}
+		},
+		"one name for two snapshots": func(st *mem.Store, all map[string][]byte, d *Data) []string {
+			name := rootName(d.Generation)
+			st.Set(name, bytes.Replace(all[name], []byte(`"name":"`+d.Snapshots[1].Name+`"`), []byte(`"name":"`+d.Snapshots[0].Name+`"`), 1))
+			return nil
 		},
 		"the root and an info are gone": func(st *mem.Store, all map[string][]byte, d *Data) []string {
 			st.Remove(rootName(d.Generation))
@@ -145,6 +152,49 @@ func swappable(all map[string][]byte, prefix string) (a, b string) {
 	panic("no two shards")
 }
 
+// TestUnreadable keeps single blobs and a folder from being read, as after a copy by another user: that is found there and hides nothing
+// else. Where the root itself may not be read any more, nothing is known of the rest.
+func TestUnreadable(t *testing.T) {
+	st, _, _ := damagedModel(t, Options{}, 6)
+	all := st.Snapshot()
+	data := blobsOf(all, dataPrefix, true)
+	gone, victim := data[0], data[len(data)-1]
+	st.Remove(gone)
+	root := ""
+	for _, name := range blobsOf(all, rootPrefix, false) {
+		if name != "index.latest" {
+			root = name
+		}
+	}
+	for _, c := range []struct {
+		denied string
+		want   []string // nil: an error
+	}{
+		{victim, []string{gone, victim}},
+		{blobsOf(all, "snap-", false)[0], []string{gone, blobsOf(all, "snap-", false)[0]}},
+		{root, nil},
+	} {
+		base := c.denied[strings.LastIndex(c.denied, "/")+1:]
+		r := open(t, faulty.New(st, func(o faulty.Op) faulty.Fault {
+			if strings.HasPrefix(o.Kind, "get") && strings.HasSuffix(o.Name, base) {
+				return faulty.Fault{Before: faulty.Fail(blob.KindPermission)}
+			}
+			return faulty.Fault{}
+		}), Options{})
+		var blobs []string
+		_, err := r.Verify(bg, VerifyOptions{Deep: true}, func(f Finding) {
+			if f.Severity != SeverityInfo {
+				blobs = append(blobs, f.Blob)
+			}
+		})
+		slices.Sort(blobs)
+		slices.Sort(c.want)
+		if (err != nil) != (c.want == nil) || !slices.Equal(blobs, c.want) {
+			t.Errorf("%s denied: %v, %v, want %v", c.denied, blobs, err, c.want)
+		}
+	}
+}
+
 // TestForeignMetadata gives an index the metadata of another one: nothing would be restored of it, and a repair takes no foreign metadata.
 func TestForeignMetadata(t *testing.T) {
 	dir := oracletest.FixtureRepository(t, "opensearch-2.19/main")
@@ -178,6 +228,20 @@ func TestForeignMetadata(t *testing.T) {
 	}
 	if left := worse(findings(t, openDir(t, dir, Options{}), true)); len(left) > 0 {
 		t.Errorf("after the repair: %v", left)
+	}
+}
+
+// TestRenamedFolder renames the folder of an index: the plan says that there is one that may be meant.
+func TestRenamedFolder(t *testing.T) {
+	dir := oracletest.FixtureRepository(t, "opensearch-2.19/main")
+	d := load(t, openDir(t, dir, Options{}))
+	i, _ := d.Index("products")
+	if err := os.Rename(filepath.Join(dir, indicesDir, i.ID), filepath.Join(dir, indicesDir, "products-old")); err != nil {
+		t.Fatal(err)
+	}
+	report := repair(t, openDir(t, dir, Options{}), false)
+	if len(report.Guesses) != 1 || !strings.Contains(report.Guesses[0], "indices/products-old") || !strings.Contains(report.Guesses[0], i.ID) {
+		t.Errorf("guesses %q", report.Guesses)
 	}
 }
 

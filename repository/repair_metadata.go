@@ -175,8 +175,43 @@ func (p *repairer) indexMetadata(ctx context.Context, e *IndexEntry) (map[string
 			p.report.Guesses = append(p.report.Guesses, fmt.Sprintf("index [%s] in snapshot [%s] gets metadata of another moment: settings and aliases may be others, and the mapping may have more fields", e.Name, s.Name))
 		}
 	}
+	if len(kept) < len(e.Snapshots) && len(all) == 0 {
+		if err := p.hintRenamed(ctx, e.IndexID); err != nil {
+			return nil, err
+		}
+	}
 	e.Snapshots = kept
 	return out, nil
+}
+
+// hintRenamed tells of folders that the root does not know and that have metadata of an index whose own is lost: somebody may have
+// renamed the index's folder, and whoever names it back loses nothing.
+func (p *repairer) hintRenamed(ctx context.Context, i IndexID) error {
+	dir, err := p.r.root.Container(indicesDir)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	if err := dir.Children(ctx, func(id string) error {
+		if blob.CheckName(id) == nil && !slices.ContainsFunc(p.data.Indices, func(e IndexEntry) bool { return e.ID == id }) {
+			ids = append(ids, id)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		found, err := p.metadataBlobs(ctx, IndexID{ID: id, Name: i.Name})
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			p.report.Guesses = append(p.report.Guesses, fmt.Sprintf("the metadata of index [%s] is taken for lost, but the folder [%s], which the root does not know, has metadata of an index of that name: if it was renamed, name it [%s] again instead of repairing",
+				i.Name, p.path(indicesDir, id), i.ID))
+		}
+	}
+	return nil
 }
 
 // shardsOf counts the shards of an index that snapshots have, by their lists and by what the shards' indices know.

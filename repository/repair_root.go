@@ -41,6 +41,9 @@ func (p *repairer) root(ctx context.Context) error {
 		if err == nil {
 			var d *Data
 			if d, err = ParseData(b, p.base); err == nil {
+				err = d.unique()
+			}
+			if err == nil {
 				p.data = cloneData(d)
 				p.checkLatest()
 				return nil
@@ -52,6 +55,18 @@ func (p *repairer) root(ctx context.Context) error {
 		problem = why(err)
 	}
 	return p.rebuildRoot(ctx, listed, problem)
+}
+
+// unique fails where two snapshots have one name, with which nothing can be done.
+func (d *Data) unique() error {
+	seen := map[string]bool{}
+	for _, s := range d.Snapshots {
+		if seen[s.Name] {
+			return corrupt(rootName(d.Generation), nil, "two snapshots have the name [%s]", s.Name)
+		}
+		seen[s.Name] = true
+	}
+	return nil
 }
 
 // cloneData copies what a repair changes.

@@ -228,5 +228,5 @@ func (v *verifying) summary(stats repository.VerifyStats, checker *shardcheck.Ch
 		return p.printf("%s, with %s: %s (%s). `varve repo prune` removes them.\n", p.paint(green, "The repository is healthy"),
 			plural(v.findings, "blob left over", "blobs left over"), what, seen)
 	}
-	return p.printf("%s (%s looked at).\n", p.paint(red, plural(v.findings, "finding", "findings")), seen)
+	return p.printf("%s (looked at: %s).\n", p.paint(red, plural(v.findings, "finding", "findings")), seen)
 }
