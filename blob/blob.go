@@ -12,6 +12,9 @@ import (
 type Info struct {
 	Name string
 	Size int64
+	// Attributes are what the writer said of the blob beside its content, by names in lower case. Only Stat tells them, and only of stores that keep
+	// such (those of S3). Nil: none.
+	Attributes map[string]string
 }
 
 // PutOptions says how a blob is written.

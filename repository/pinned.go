@@ -31,6 +31,8 @@ type pinnedShard struct {
 	translog string           // the repository of the translog
 	time     int64            // what is pinned, in milliseconds since 1970
 	info     *SnapshotInfo
+	// attributes says that the checkpoints of the translog are attributes of its objects.
+	attributes bool
 }
 
 // RemoteSegments returns the repositories where an index with a remote store had its segments and its translog; "" where it had none.
@@ -41,16 +43,18 @@ func (m *IndexMetadata) RemoteSegments() (segments, translog string) {
 	return m.Setting("index.remote_store.segment.repository"), m.Setting("index.remote_store.translog.repository")
 }
 
-// remotePaths reads how the paths of an index in a remote store are made.
-func (m *IndexMetadata) remotePaths(s *ShallowSnapshot) error {
+// remoteCustom reads what an index's metadata say of its remote store beside the settings; "" if nothing.
+func (m *IndexMetadata) remoteCustom(key string) string {
 	v, _ := m.Body.Get("remote_store")
 	o, _ := v.(*smile.Object)
-	text := func(key string) string {
-		v, _ := o.Get(key)
-		t, _ := v.(string)
-		return t
-	}
-	switch t := text("path_type"); t {
+	v, _ = o.Get(key)
+	t, _ := v.(string)
+	return t
+}
+
+// remotePaths reads how the paths of an index in a remote store are made.
+func (m *IndexMetadata) remotePaths(s *ShallowSnapshot) error {
+	switch t := m.remoteCustom("path_type"); t {
 	case "", "FIXED":
 		return nil
 	case "HASHED_PREFIX":
@@ -61,7 +65,7 @@ func (m *IndexMetadata) remotePaths(s *ShallowSnapshot) error {
 		return fmt.Errorf("index [%s] has its remote store at paths of type [%s], which is not known", m.Name, t)
 	}
 	s.HasPathHash = true
-	switch a := text("path_hash_algorithm"); a {
+	switch a := m.remoteCustom("path_hash_algorithm"); a {
 	case "FNV_1A_BASE64":
 	case "FNV_1A_COMPOSITE_1":
 		s.PathHashAlgorithm = 1
@@ -101,7 +105,7 @@ func (s *Shard) pinned(ctx context.Context, id SnapshotID) (*pinnedShard, error)
 	if s.ID >= m.Shards() {
 		return nil, &MissingSnapshotError{Snapshot: id.Name, Index: s.String()}
 	}
-	p := &pinnedShard{time: info.PinnedTimestamp, info: info, at: &ShallowSnapshot{Snapshot: id.Name, StartTime: info.StartTime, IndexUUID: m.UUID()}}
+	p := &pinnedShard{time: info.PinnedTimestamp, info: info, attributes: m.remoteCustom("translog_metadata") == "true", at: &ShallowSnapshot{Snapshot: id.Name, StartTime: info.StartTime, IndexUUID: m.UUID()}}
 	if p.at.RemoteRepository, p.translog = m.RemoteSegments(); p.at.RemoteRepository == "" || p.translog == "" {
 		return nil, fmt.Errorf("the snapshot pins a timestamp, but index [%s] has no remote store", m.Name)
 	}

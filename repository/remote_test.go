@@ -383,14 +383,17 @@ func framedRemote(b []byte) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(crc32.ChecksumIEEE(b)))
 }
 
-func remoteExample(version byte) []byte {
+func remoteExample(version byte) []byte { return remoteMetadataOf(version, "_0.cfs") }
+
+// remoteMetadataOf is a metadata file, without its footer, that has one file.
+func remoteMetadataOf(version byte, file string) []byte {
 	b := []byte{0x3f, 0xd7, 0x6c, 0x17, 10}
 	b = append(b, codecRemoteSegments...)
 	b = append(b, 0, 0, 0, version)
 	text := func(s string) { b = append(append(b, byte(len(s))), s...) }
 	b = append(b, 1)
-	text("_0.cfs")
-	text("_0.cfs::_0.cfs__abc::4294967295::77::9")
+	text(file)
+	text(file + "::" + file + "__abc::4294967295::77::9")
 	text("index")
 	text("uuid")
 	b = append(b, 2)

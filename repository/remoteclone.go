@@ -33,7 +33,7 @@ func (s *Shard) CloneShallow(ctx context.Context, n CloneShard) (string, *Shallo
 	if err != nil {
 		return "", nil, fmt.Errorf("register that repository here without [readonly], or clone the snapshot with the cluster that took it: %w", err)
 	}
-	mine, lock, err := h.lockFor(ctx, n.Target)
+	lock, err := h.lockFor(ctx, n.Target)
 	if err != nil {
 		return "", nil, s.wrap(err, "clone shallow snapshot [%s]", n.Source)
 	}
@@ -49,14 +49,15 @@ func (s *Shard) CloneShallow(ctx context.Context, n CloneShard) (string, *Shallo
 	o.Set("start_time", clone.StartTime)
 	o.Set("time", clone.Time)
 	err = s.r.putFrame(ctx, s.c, shallowName(n.Target.UUID), codecSnapshot, o, blob.PutOptions{IfAbsent: true})
-	if blob.KindOf(err) == blob.KindAlreadyExists {
+	if err != nil && blob.KindOf(err) == blob.KindAlreadyExists {
 		err = nil // of an attempt before
 	}
-	if err == nil && !mine {
-		err = putBytes(ctx, h.locks.c, lock, nil, blob.PutOptions{})
-		if n.GivenUp != nil && n.GivenUp() { // a clean-up may have been here before the lock
-			h.id = n.Target
-			err = errors.Join(errGivenUp, err, h.release(context.WithoutCancel(ctx)))
+	if err == nil && !lock.held {
+		if err = putBytes(ctx, h.locks.c, lock.name, nil, blob.PutOptions{}); err == nil {
+			err = lock.stillThere(ctx)
+		}
+		if n.GivenUp != nil && n.GivenUp() {
+			err = errors.Join(errGivenUp, err, s.dropLate(context.WithoutCancel(ctx), h, lock, n.Target))
 		}
 	}
 	if err != nil {
@@ -66,52 +67,98 @@ func (s *Shard) CloneShallow(ctx context.Context, n CloneShard) (string, *Shallo
 	return generation, &clone, nil
 }
 
-var errGivenUp = errors.New("the clone was given up")
+var errGivenUp = errors.New("the clone has ended meanwhile")
 
-// lockFor returns the name of the lock that another snapshot needs to keep the same data, and whether it has one.
-func (h *held) lockFor(ctx context.Context, target SnapshotID) (mine bool, name string, err error) {
+// dropLate takes back a lock that came after the clone's end, if a clean-up or a deletion has been here: then nobody would find it. As long as the
+// reference is there the lock stays: another manager may have brought the clone to its end, which needs it.
+func (s *Shard) dropLate(ctx context.Context, h *held, l *cloneLock, target SnapshotID) error {
+	ok, err := blob.Exists(ctx, s.c, shallowName(target.UUID))
+	if ok || err != nil {
+		return err
+	}
+	return h.locks.c.DeleteBatch(ctx, []string{l.name})
+}
+
+// cloneLock is the lock that a clone needs to keep what its source has.
+type cloneLock struct {
+	name string
+	held bool // it is there
+	// unlocked is the metadata file if the source has not locked it, and may have gone before the lock is there.
+	unlocked string
+	metadata *remoteBlobs
+}
+
+// lockFor returns the lock that another snapshot needs to keep the same data.
+func (h *held) lockFor(ctx context.Context, target SnapshotID) (*cloneLock, error) {
+	l := &cloneLock{}
 	var files []string
 	if err := h.each(ctx, func(lock, file, owner string) {
 		switch owner {
 		case target.UUID:
-			mine, name = true, lock
+			l.name, l.held = lock, true
 		case h.id.UUID:
 			files = append(files, file)
 		}
-	}); err != nil || mine {
-		return mine, name, err
+	}); err != nil || l.held {
+		return l, err
 	}
-	file, err := h.fileToLock(ctx, files)
-	if err != nil {
-		return false, "", err
-	}
-	return false, remoteLockName(file, target.UUID), nil
-}
-
-// fileToLock chooses among the metadata files that a snapshot has locked. Of several, as a change of the primary may leave them, it is
-// one that has all files: a real node does not delete a snapshot with two locks.
-func (h *held) fileToLock(ctx context.Context, files []string) (string, error) {
-	switch len(files) {
-	case 0:
-		return "", fmt.Errorf("it has no lock in the remote store of repository [%s] any more, so that nothing keeps its data there", h.shallow.RemoteRepository)
-	case 1:
-		return files[0], nil
+	if len(files) == 0 {
+		return nil, fmt.Errorf("it has no lock in the remote store of repository [%s] any more, so that nothing keeps its data there", h.shallow.RemoteRepository)
 	}
 	metadata, data, err := h.shard.remoteFolders(ctx, h.shard.r.opts.RemoteLocks, h.shallow.RemoteRepository, h.shallow, remoteSegmentsDir)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	l.metadata = metadata
 	slices.Sort(files) // the newest first
-	for _, file := range files {
-		var snap *ShardSnapshot
-		if snap, err = h.shard.fromMetadata(ctx, h.shallow, []string{file}, metadata, data); snap != nil {
-			return file, nil
+	file, err := h.whole(ctx, files, metadata, data)
+	if file == "" && (err == nil || isCorrupt(err)) { // as remoteFiles does for who reads it
+		others, oerr := otherMetadata(ctx, h.shallow, files, metadata)
+		if oerr == nil {
+			file, oerr = h.whole(ctx, others, metadata, data)
 		}
-		if !isCorrupt(err) && blob.KindOf(err) != blob.KindNotFound {
+		if l.unlocked = file; file != "" || oerr != nil {
+			err = oerr
+		}
+	}
+	if file == "" && err == nil {
+		err = fmt.Errorf("none of the metadata files of its commit in the remote store of repository [%s] can be read", h.shallow.RemoteRepository)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.name = remoteLockName(file, target.UUID)
+	return l, nil
+}
+
+// whole returns the first of some metadata files that has all files of the snapshot. A real node restores from the locked one alone, and
+// deletes no snapshot with two locks in a shard. "" with an error that says what one lacks, or with none if no file is there.
+func (h *held) whole(ctx context.Context, names []string, metadata, data *remoteBlobs) (string, error) {
+	var lacks error
+	for _, name := range names {
+		snap, err := h.shard.fromMetadata(ctx, h.shallow, []string{name}, metadata, data)
+		switch {
+		case snap != nil:
+			return name, nil
+		case isCorrupt(err):
+			lacks = err
+		case err != nil && blob.KindOf(err) != blob.KindNotFound:
 			return "", err
 		}
 	}
-	return "", err
+	return "", lacks
+}
+
+// stillThere makes sure that a file which nobody had locked before was there when it was.
+func (l *cloneLock) stillThere(ctx context.Context) error {
+	if l.unlocked == "" {
+		return nil
+	}
+	ok, err := blob.Exists(ctx, l.metadata.c, l.unlocked)
+	if err == nil && !ok {
+		err = fmt.Errorf("the metadata file [%s] was removed meanwhile", join(l.metadata.path, l.unlocked))
+	}
+	return err
 }
 
 // remoteLockName is the name of a snapshot's lock on a metadata file.

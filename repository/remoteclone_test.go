@@ -137,7 +137,7 @@ func shallowRepository(t *testing.T, st, remote blob.Container, pathType int) *R
 		if err := s.r.writeFrame(bg, s.c, shallowName(id.UUID), codecSnapshot, ref); err != nil {
 			t.Fatal(err)
 		}
-		putLock(t, remote, n, "x", id.UUID)
+		putLock(t, remote, n, "x", id.UUID, "segments_4")
 	}
 	if _, err := r.Finalize(bg, base, NewSnapshot{Info: SnapshotInfo{SnapshotID: id, State: StateSuccess, ShallowCopy: &yes, IncludeGlobalState: &yes, Indices: []string{"a"}, TotalShards: 2, SuccessfulShards: 2},
 		Indices: []FinalizeIndex{x}}); err != nil {
@@ -152,18 +152,23 @@ func lockedFile(node string) string {
 	return prefix + "1__1__" + node + "__1__1"
 }
 
-func lockFolder(t *testing.T, remote blob.Container, shard int) blob.Container {
+func remoteFolderOf(t *testing.T, remote blob.Container, shard int, kind string) blob.Container {
 	t.Helper()
-	c, err := remote.Container(fmt.Sprintf("U1/%d/segments/lock_files", shard))
+	c, err := remote.Container(fmt.Sprintf("U1/%d/segments/%s", shard, kind))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func putLock(t *testing.T, remote blob.Container, shard int, node, uuid string) {
+// putLock locks a metadata file that has one file; with "" it is not there.
+func putLock(t *testing.T, remote blob.Container, shard int, node, uuid, file string) {
 	t.Helper()
-	if err := putBytes(bg, lockFolder(t, remote, shard), remoteLockName(lockedFile(node), uuid), nil, blob.PutOptions{}); err != nil {
+	err := putBytes(bg, remoteFolderOf(t, remote, shard, remoteLocks), remoteLockName(lockedFile(node), uuid), nil, blob.PutOptions{})
+	if err == nil && file != "" {
+		err = putBytes(bg, remoteFolderOf(t, remote, shard, remoteMetadata), lockedFile(node), framedRemote(remoteMetadataOf(2, file)), blob.PutOptions{})
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -171,7 +176,7 @@ func putLock(t *testing.T, remote blob.Container, shard int, node, uuid string) 
 // owners lists who has locks in a shard of shallowRepository.
 func owners(t *testing.T, remote blob.Container, shard int) []string {
 	t.Helper()
-	names, err := blob.Names(bg, lockFolder(t, remote, shard), "")
+	names, err := blob.Names(bg, remoteFolderOf(t, remote, shard, remoteLocks), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,25 +299,42 @@ func TestCloneShallowShard(t *testing.T) {
 		t.Errorf("a source that does not have the shard: %v", err)
 	}
 	part.Source = source
-	lock := remoteLockName(lockedFile("x"), source.UUID)
-	if err := lockFolder(t, remote, 0).DeleteBatch(bg, []string{lock}); err != nil {
-		t.Fatal(err)
+	remove := func(kind string, names ...string) {
+		t.Helper()
+		if err := remoteFolderOf(t, remote, 0, kind).DeleteBatch(bg, names); err != nil {
+			t.Fatal(err)
+		}
 	}
+	remove(remoteLocks, remoteLockName(lockedFile("x"), source.UUID))
 	refused("no lock in the remote store of repository [rs] any more", nil)
-	putLock(t, remote, 0, "y", source.UUID)
-	putLock(t, remote, 0, "z", source.UUID)
-	refused("not_found", nil) // of two locks one whose file is there is taken
+	// Locks on a file that is gone and on one that lacks a file of the commit, as a real 3.8 takes them: an unlocked file of the commit serves.
+	putLock(t, remote, 0, "y", source.UUID, "_0.cfs")
+	putLock(t, remote, 0, "z", source.UUID, "")
+	remove(remoteMetadata, lockedFile("x"))
+	refused("file [segments_4] of the snapshot is not in it", nil)
+	remove(remoteMetadata, lockedFile("y"))
+	refused("none of the metadata files of its commit", nil)
+	putLock(t, remote, 0, "x", "nobody", "segments_4")
 
-	if err := lockFolder(t, remote, 0).DeleteBatch(bg, []string{remoteLockName(lockedFile("y"), source.UUID)}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(bg)
-	part.GivenUp = func() bool { stop(); return true }
-	if _, _, err := s.CloneShallow(ctx, part); !errors.Is(err, errGivenUp) {
-		t.Errorf("given up: %v", err)
-	}
-	if got := owners(t, remote, 0); !slices.Equal(got, []string{source.UUID}) {
-		t.Errorf("locks of %v after one was given up", got)
+	// What comes after the clone's end leaves no lock where a clean-up has been, and takes none away that another manager's clone needs.
+	for _, cleaned := range []bool{false, true} {
+		ctx, stop := context.WithCancel(bg)
+		part.GivenUp = func() bool {
+			stop()
+			if cleaned {
+				if err := s.c.DeleteBatch(bg, []string{shallowName(target.UUID)}); err != nil {
+					t.Error(err)
+				}
+			}
+			return true
+		}
+		if _, _, err := s.CloneShallow(ctx, part); !errors.Is(err, errGivenUp) {
+			t.Errorf("given up: %v", err)
+		}
+		if got := owners(t, remote, 0); slices.Contains(got, target.UUID) == cleaned {
+			t.Errorf("locks of %v after one was given up, and cleaned up %v", got, cleaned)
+		}
+		remove(remoteLocks, remoteLockName(lockedFile("x"), target.UUID))
 	}
 	part.GivenUp = nil
 	for range 2 {
@@ -320,12 +342,12 @@ func TestCloneShallowShard(t *testing.T) {
 		if err != nil || gen != "g" || snap.Snapshot != "c" || snap.TotalFiles != 1 || snap.TotalSize != 9 {
 			t.Fatalf("%q %+v %v", gen, snap, err)
 		}
-		if got := owners(t, remote, 0); len(got) != 2 || !slices.Contains(got, target.UUID) {
+		if got := owners(t, remote, 0); len(got) != 4 || !slices.Contains(got, target.UUID) {
 			t.Errorf("locks of %v", got)
 		}
 	}
-	if ok, err := blob.Exists(bg, lockFolder(t, remote, 0), lockedFile("z")+"..."+target.UUID+".v2_lock"); err != nil || !ok {
-		t.Errorf("the clone does not lock the file of its source: %v", err)
+	if ok, err := blob.Exists(bg, remoteFolderOf(t, remote, 0, remoteLocks), lockedFile("x")+"..."+target.UUID+".v2_lock"); err != nil || !ok {
+		t.Errorf("the clone does not lock the file that has all: %v", err)
 	}
 	o, err := r.readFrame(bg, s.c, s.path, shallowName(target.UUID), codecSnapshot)
 	if err != nil {

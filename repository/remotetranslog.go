@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,8 @@ const (
 	codecRemoteTranslog = "md"
 	codecCheckpoint     = "ckp"
 	checkpointVersion   = 4
+	checkpointAttribute = "ckp-data"
+	maxCheckpoint       = 1 << 10
 	maxTranslogFile     = 8 << 30 // a generation is 512 MB by default
 	unassignedSeqNo     = -2
 	maxTranslogMaps     = 1 << 20 // generations
@@ -73,7 +76,7 @@ func (s *Shard) pinnedOperations(ctx context.Context, p *pinnedShard, checkpoint
 			return nil, err
 		}
 		g.c = &remoteBlobs{c, join(data.path, term)}
-		max, err := g.readCheckpoint(ctx)
+		max, err := g.readCheckpoint(ctx, p.attributes)
 		if err != nil {
 			return nil, err
 		}
@@ -122,13 +125,18 @@ func parseTranslogMetadata(name string, b []byte) ([]translogGeneration, error) 
 	return out, nil
 }
 
-// readCheckpoint returns the highest sequence number that counts in the generation. Where a store keeps checkpoints with the files,
-// as attributes of the object, there is none to read; then the file has to be looked at.
-func (g *translogGeneration) readCheckpoint(ctx context.Context) (int64, error) {
-	name := "translog-" + strconv.FormatInt(g.number, 10) + ".ckp"
-	b, err := blob.ReadAll(ctx, g.c.c, name, 1<<10)
-	if blob.KindOf(err) == blob.KindNotFound && err != nil {
-		return g.highest(ctx)
+// readCheckpoint returns the highest sequence number that counts in the generation. A store that keeps attributes of objects has the
+// checkpoint as one of the file's. Where there is none, as after a copy that left them behind, the file has to be looked at.
+func (g *translogGeneration) readCheckpoint(ctx context.Context, attributes bool) (int64, error) {
+	name, b, err := g.name()+" "+checkpointAttribute, []byte(nil), error(nil)
+	if attributes {
+		b, err = g.attribute(ctx)
+	}
+	if b == nil && err == nil {
+		name = "translog-" + strconv.FormatInt(g.number, 10) + ".ckp"
+		if b, err = blob.ReadAll(ctx, g.c.c, name, maxCheckpoint); err != nil && blob.KindOf(err) == blob.KindNotFound {
+			return g.highest(ctx)
+		}
 	}
 	if err != nil {
 		return 0, err
@@ -138,6 +146,23 @@ func (g *translogGeneration) readCheckpoint(ctx context.Context) (int64, error) 
 		return 0, corrupt(join(g.c.path, name), err, "cannot be used")
 	}
 	return max, nil
+}
+
+// attribute reads the checkpoint that is an attribute of the file; nil if it has none.
+func (g *translogGeneration) attribute(ctx context.Context) ([]byte, error) {
+	i, err := g.c.c.Stat(ctx, g.name())
+	if err != nil {
+		return nil, err
+	}
+	text, ok := i.Attributes[checkpointAttribute]
+	if !ok {
+		return nil, nil
+	}
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(b) > maxCheckpoint {
+		return nil, corrupt(join(g.c.path, g.name()), err, "its attribute [%s] cannot be used", checkpointAttribute)
+	}
+	return b, nil
 }
 
 func (g *translogGeneration) parseCheckpoint(name string, b []byte) (int64, error) {

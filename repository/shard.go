@@ -486,7 +486,7 @@ type CloneShard struct {
 	Stale           []string // as in NewShardSnapshot
 	// Batch, if there is one, has to be flushed before the shard is said to be done. CloneShallow does without.
 	Batch *blob.Batch
-	// GivenUp tells CloneShallow, after it took a lock, whether nobody wants the clone any more. Nil: somebody does.
+	// GivenUp tells CloneShallow, after it took a lock, whether the clone has ended without it. Nil: it has not.
 	GivenUp func() bool
 }
 

@@ -2,10 +2,18 @@ package repository
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"hash/crc32"
 	"strings"
 	"testing"
+
+	"github.com/varve-search/varve/blob"
+	"github.com/varve-search/varve/blob/mem"
+	"github.com/varve-search/varve/lucene/codec"
 )
 
 // What a real OpenSearch 2.19 wrote into a remote translog.
@@ -74,6 +82,78 @@ func TestTranslogMetadata(t *testing.T) {
 	}
 	if _, err := (&translogGeneration{number: 9}).parseCheckpoint("x", fromHex(t, translogCkpHex)); err == nil || !strings.Contains(err.Error(), "generation 10") {
 		t.Error(err)
+	}
+}
+
+// attributed is a store whose blobs all have an attribute.
+type attributed struct {
+	wrapped
+	checkpoint string
+}
+
+type wrapped = blob.Container // which has a method of its name
+
+func (c attributed) Stat(ctx context.Context, name string) (blob.Info, error) {
+	i, err := c.wrapped.Stat(ctx, name)
+	i.Attributes = map[string]string{"other": "x"}
+	if c.checkpoint != "" {
+		i.Attributes[checkpointAttribute] = c.checkpoint
+	}
+	return i, err
+}
+
+// The checkpoint is the attribute where the index has it there, else the file beside; without both the operations are looked at.
+func TestCheckpointPlaces(t *testing.T) {
+	whole, file := fromHex(t, translogHeadHex+translogPutHex+translogDelHex), fromHex(t, translogCkpHex)
+	trimming := bytes.Clone(file)
+	binary.LittleEndian.PutUint64(trimming[len(trimming)-codec.FooterLength-8:], 6) // operations above it do not count
+	binary.BigEndian.PutUint64(trimming[len(trimming)-8:], uint64(crc32.ChecksumIEEE(trimming[:len(trimming)-8])))
+	attribute := base64.StdEncoding.EncodeToString
+	for _, c := range []struct {
+		name, attribute string
+		file            []byte
+		attributes      bool
+		max             int64
+		operations      int
+		fails           string
+	}{
+		{"file", attribute(trimming), file, false, 7, 2, ""},
+		{"attribute", attribute(trimming), nil, true, 6, 1, ""},
+		{"both", attribute(trimming), file, true, 6, 1, ""},
+		{"attribute left behind", "", nil, true, 7, 2, ""},
+		{"the file instead", "", trimming, true, 6, 1, ""},
+		{"neither", "", nil, false, 7, 2, ""},
+		{"no base64", "%", file, true, 0, 0, "[ckp-data]"},
+		{"empty", attribute(nil) + "AAAA", file, true, 0, 0, "translog-10.tlog ckp-data"},
+		{"long", attribute(make([]byte, maxCheckpoint+1)), file, true, 0, 0, "[ckp-data]"},
+		{"changed", attribute(append(trimming[:5:5], make([]byte, len(file)-5)...)), file, true, 0, 0, "translog-10.tlog ckp-data"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := attributed{mem.New(), c.attribute}
+			for name, b := range map[string][]byte{"translog-10.tlog": whole, "translog-10.ckp": c.file} {
+				if b == nil {
+					continue
+				}
+				if err := putBytes(bg, st, name, b, blob.PutOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			g := translogGeneration{number: 10, term: 1, c: &remoteBlobs{st, "p"}, trimmed: unassignedSeqNo}
+			max, err := g.readCheckpoint(bg, c.attributes)
+			if c.fails != "" {
+				if err == nil || !isCorrupt(err) || !strings.Contains(err.Error(), c.fails) {
+					t.Errorf("%v, want %q", err, c.fails)
+				}
+				return
+			}
+			n := 0
+			if err == nil {
+				err = g.read(bg, func(*Operation) error { n++; return nil })
+			}
+			if err != nil || max != c.max || n != c.operations {
+				t.Errorf("up to %d, %d operations, %v; want %d and %d", max, n, err, c.max, c.operations)
+			}
+		})
 	}
 }
 

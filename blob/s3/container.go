@@ -207,7 +207,19 @@ func (c *Container) Stat(ctx context.Context, name string) (blob.Info, error) {
 	if err != nil {
 		return blob.Info{}, c.failed(ctx, "stat", name, err)
 	}
-	return blob.Info{Name: name, Size: aws.ToInt64(out.ContentLength)}, nil
+	return blob.Info{Name: name, Size: aws.ToInt64(out.ContentLength), Attributes: attributes(out.Metadata)}, nil
+}
+
+// attributes are what an object says of itself in headers x-amz-meta-NAME, whose case nothing keeps.
+func attributes(headers map[string]string) map[string]string {
+	if len(headers) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(headers))
+	for name, value := range headers {
+		out[strings.ToLower(name)] = value
+	}
+	return out
 }
 
 func (c *Container) head(ctx context.Context, name string) (*s3.HeadObjectOutput, error) {

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,7 +29,7 @@ func TestMinIO(t *testing.T) {
 	srv.Region = "eu-central-1"
 	t.Run("ClosedEarly", func(t *testing.T) { testClosedEarly(t, srv) }) // alone: it looks at the memory that all share
 	for name, test := range map[string]func(*testing.T, *oracletest.S3){
-		"Conformance": testConformance, "ReadOnly": testReadOnly, "Parts": testParts, "StoreCheck": testStoreCheck, "LostAnswers": testLostAnswers, "Faults": testFaults,
+		"Conformance": testConformance, "ReadOnly": testReadOnly, "Attributes": testAttributes, "Parts": testParts, "StoreCheck": testStoreCheck, "LostAnswers": testLostAnswers, "Faults": testFaults,
 		"Diagnosis": testDiagnosis, "Throttled": testThrottled, "Role": testRole, "Pages": testPages, "Patience": testPatience, "Bodies": testBodies, "Amazon": testAmazon, "Direct": testDirect, "Ranges": testRanges,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,6 +92,24 @@ func testConformance(t *testing.T, srv *oracletest.S3) {
 		t.Run(name, func(t *testing.T) {
 			blobtest.Run(t, func(t *testing.T) blob.Container { return fresh(t, srv, settings...) })
 		})
+	}
+}
+
+// testAttributes reads what another program said of an object beside its content.
+func testAttributes(t *testing.T, srv *oracletest.S3) {
+	ctx, c := context.Background(), fresh(t, srv)
+	if _, err := c.api.PutObject(ctx, &s3.PutObjectInput{Bucket: &c.cfg.bucket, Key: c.key("a"), Body: strings.NewReader("abc"), Metadata: map[string]string{"Ckp-Data": "P9ds=", "other": "x y"}}); err != nil {
+		t.Fatal(err)
+	}
+	i, err := blob.ReadOnly(c).Stat(ctx, "a")
+	if err != nil || i.Size != 3 || !maps.Equal(i.Attributes, map[string]string{"ckp-data": "P9ds=", "other": "x y"}) {
+		t.Errorf("%+v, %v", i, err)
+	}
+	if err := putBytes(c, "b", []byte("b"), blob.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if i, err = c.Stat(ctx, "b"); err != nil || i.Attributes != nil {
+		t.Errorf("ours has attributes: %+v, %v", i, err)
 	}
 }
 

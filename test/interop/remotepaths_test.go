@@ -184,14 +184,7 @@ func (c *remoteCluster) fill() {
 
 	// The primaries change while there are operations that no commit has.
 	c.bulk(2, paths...)
-	var nodes struct{ Nodes map[string]any }
-	c.node("GET", "/_nodes", "", &nodes)
-	var commands []string
-	for _, ix := range paths {
-		commands = append(commands, fmt.Sprintf(`{"cancel":{"index":%q,"shard":0,"node":%q,"allow_primary":true}}`, ix, slices.Collect(maps.Keys(nodes.Nodes))[0]))
-	}
-	c.node("POST", "/_cluster/reroute", `{"commands":[`+strings.Join(commands, ",")+`]}`, nil)
-	c.node("GET", "/_cluster/health?wait_for_status=green&wait_for_no_initializing_shards=true&timeout=60s", "", nil)
+	c.movePrimaries(paths)
 	c.bulk(3, paths...)
 	c.take(2)
 
@@ -204,6 +197,19 @@ func (c *remoteCluster) fill() {
 	c.want["v2"]["s3"]["closing"] = c.want["v2"]["s2"]["closing"] // a closed index is in these, and open when it is restored
 	c.node("DELETE", "/closing", "", nil)
 	c.bulk(5, paths...)
+}
+
+// movePrimaries lets the first shard of each index begin a new primary term.
+func (c *remoteCluster) movePrimaries(indices []string) {
+	c.t.Helper()
+	var nodes struct{ Nodes map[string]any }
+	c.node("GET", "/_nodes", "", &nodes)
+	var commands []string
+	for _, ix := range indices {
+		commands = append(commands, fmt.Sprintf(`{"cancel":{"index":%q,"shard":0,"node":%q,"allow_primary":true}}`, ix, slices.Collect(maps.Keys(nodes.Nodes))[0]))
+	}
+	c.node("POST", "/_cluster/reroute", `{"commands":[`+strings.Join(commands, ",")+`]}`, nil)
+	c.node("GET", "/_cluster/health?wait_for_status=green&wait_for_no_initializing_shards=true&timeout=60s", "", nil)
 }
 
 // docs reads an index of a snapshot with the command.
