@@ -47,6 +47,7 @@ type taken struct {
 	spans      map[place]span
 	success    bool // it was reported
 	err        error
+	info       *repository.SnapshotInfo
 }
 
 // model knows what a sequence of operations may have led to.
@@ -158,7 +159,7 @@ func (m *model) create() {
 		m.cancelled(err)
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		k.err = err
+		k.err, k.info = err, info
 		k.success = err == nil && info.State == repository.StateSuccess
 	})
 }
@@ -361,7 +362,7 @@ func (m *model) verify() {
 	}
 	for _, k := range m.byUUID {
 		if m.flawless && !k.success && !m.aborted[k.name] && !apierr.Is(k.err, "task_cancelled_exception") {
-			m.t.Fatalf("snapshot %s/%s failed without a fault: %v", k.name, k.uuid, k.err)
+			m.t.Fatalf("snapshot %s/%s failed without a fault: %v %+v", k.name, k.uuid, k.err, k.info)
 		}
 		if k.success && m.deleted[k.name] == 0 && !there[k.uuid] {
 			m.t.Fatalf("snapshot %s/%s was reported successful and is gone", k.name, k.uuid)
