@@ -156,11 +156,7 @@ func (s *Service) drive() {
 // keepOutcomes is how long an outcome waits for who asked.
 const keepOutcomes = 10 * time.Minute
 
-// end notes how a job ended.
-func (s *Service) end(uuid string, info *repository.SnapshotInfo, err error) {
-	s.endWith(uuid, outcome{info: info, err: err})
-}
-
+// endWith notes how a job ended.
 func (s *Service) endWith(uuid string, o outcome) {
 	s.count(uuid, o)
 	s.mu.Lock()
