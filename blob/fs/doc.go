@@ -6,7 +6,7 @@
 // too; List hides them, and ListTemp and DeleteTemp handle what a killed process left.
 //
 // Removed files give back their space a little later where that makes a removal wait (ext4):
-// docs/decisions/0017.
+// docs/decisions/0019.
 //
 // The scheme "fs:PATH" opens such a container.
 package fs

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Why and when: docs/decisions/0017-space-of-removed-blobs.md
+// Why and when: docs/decisions/0019-space-of-removed-blobs.md
 
 // statDir is unix.Statfs, but in tests.
 var statDir = unix.Statfs
