@@ -112,7 +112,7 @@ func checkName(name string) error {
 }
 
 func (c *Container) open(op, name string) (*os.File, int64, error) {
-	f, err := openFile(filepath.Join(c.dir, name), os.O_RDONLY, 0)
+	f, err := openFile(filepath.Join(c.dir, name), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe of this name would wait for a writer
 	if err != nil {
 		return nil, 0, c.fail(op, name, err)
 	}
