@@ -16,7 +16,7 @@ import (
 var statDir = unix.Statfs
 
 const (
-	releasesAtOnce  = 8
+	releasesAtOnce  = 2
 	releasesPending = 16384     // files without a name that this process keeps open at most
 	releasedBytes   = 256 << 20 // that they have at most
 )

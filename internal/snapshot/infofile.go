@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/varve-search/varve/internal/state"
@@ -50,6 +51,7 @@ type infoFile struct {
 	loading chan struct{} // held by who reads it
 	loaded  bool
 	dirty   atomic.Bool // something was read or written that the file lacks
+	saving  sync.Mutex
 }
 
 // infoPath is where a node keeps the infos of a repository.
@@ -191,6 +193,8 @@ func (o *opened) adoptInfos(ctx context.Context, data *repository.Data, entries 
 
 // saveInfos keeps the infos of a root's snapshots for the next process, as far as they are in memory.
 func (s *Service) saveInfos(o *opened, data *repository.Data) {
+	o.file.saving.Lock()
+	defer o.file.saving.Unlock()
 	if !o.file.dirty.Swap(false) {
 		return
 	}
@@ -208,6 +212,9 @@ func (s *Service) saveInfos(o *opened, data *repository.Data) {
 	}
 	if err != nil {
 		s.log.Warn("the infos of snapshots could not be kept on the disk; the next process reads them again", "repository", o.record.Name, "error", err)
+	}
+	if s.store.View().Repository(o.record.Name) == nil { // who unregistered it may have been here before the file
+		s.forgetInfos(o.record.Name)
 	}
 }
 

@@ -7,12 +7,31 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/varve-search/varve/internal/settings"
 	"github.com/varve-search/varve/internal/snapshot"
 	"github.com/varve-search/varve/repository"
 )
+
+// keptInfos returns the files of infos.
+func keptInfos(n *node) []string {
+	found, err := filepath.Glob(filepath.Join(n.node.DataPath(), "cache", "infos", "*"))
+	check(n.t, err)
+	return slices.DeleteFunc(found, func(path string) bool { return strings.HasSuffix(path, ".new") })
+}
+
+// awaitKeptInfos waits for what is written behind the answer of a list.
+func awaitKeptInfos(n *node) {
+	n.t.Helper()
+	for began := time.Now(); len(keptInfos(n)) == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			n.t.Fatal("no infos were kept")
+		}
+	}
+}
 
 // TestInfosOnDisk: a new process takes infos that the one before it read or wrote from the disk, where there is no doubt about them.
 func TestInfosOnDisk(t *testing.T) {
@@ -35,13 +54,13 @@ func TestInfosOnDisk(t *testing.T) {
 		n.trace.Reset()
 		entries, err := svc.List(ctx, "r", names, false, true)
 		check(t, err)
-		return entries, n.trace.Counts()
+		counts := n.trace.Counts()
+		if svc != n.svc() {
+			svc.Stop() // which waits for what it keeps
+		}
+		return entries, counts
 	}
-	files := func() []string {
-		found, err := filepath.Glob(filepath.Join(n.node.DataPath(), "cache", "infos", "*"))
-		check(t, err)
-		return found
-	}
+	files := func() []string { return keptInfos(n) }
 	process := func() *snapshot.Service { return snapshot.New(n.config()) }
 	// Requests of a list in a new process: the list and the read of the root, and what it reads of infos.
 	expect := func(what string, svc *snapshot.Service, lists, gets int, names ...string) []snapshot.Entry {
@@ -55,6 +74,7 @@ func TestInfosOnDisk(t *testing.T) {
 
 	expect("before any list", process(), 1, 2, "s1") // one alone is not worth a list
 	wrote := expect("by the process that wrote", n.svc(), 1, 0, "_all")
+	awaitKeptInfos(n)
 	kept := expect("what it wrote", process(), 2, 1, "_all")
 	if len(files()) != 1 {
 		t.Fatalf("there is %q", files())
@@ -95,9 +115,11 @@ func TestInfosOnDisk(t *testing.T) {
 	// One that is gone is told, and not shown.
 	content := n.memory("r").Snapshot()["snap-"+changed.UUID+".dat"]
 	check(t, n.memory("r").DeleteBatch(ctx, []string{"snap-" + changed.UUID + ".dat"}))
-	if _, err := process().List(ctx, "r", []string{"_all"}, false, true); err == nil {
+	gone := process()
+	if _, err := gone.List(ctx, "r", []string{"_all"}, false, true); err == nil {
 		t.Fatal("an info that is gone was shown")
 	}
+	gone.Stop()
 	n.memory("r").Set("snap-"+changed.UUID+".dat", content)
 
 	// Garbage counts as nothing, and is written over.

@@ -104,7 +104,10 @@ func TestTraces(t *testing.T) {
 		}},
 		{"status", status(n.svc(), "b")},
 		{"status again", status(n.svc(), "b")},
-		{"list in a new process", list(another)},
+		{"list in a new process", func() error {
+			awaitKeptInfos(n)
+			return list(another)()
+		}},
 		{"list again", list(another)},
 		{"status in a new process", status(another, "b")},
 		{"status of a clone, which counts no shards, in a new process", status(snapshot.New(n.config()), "c")},
