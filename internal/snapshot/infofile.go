@@ -13,8 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/varve-search/varve/internal/state"
 	"github.com/varve-search/varve/repository"
@@ -51,7 +51,7 @@ type infoFile struct {
 	loading chan struct{} // held by who reads it
 	loaded  bool
 	dirty   atomic.Bool // something was read or written that the file lacks
-	saving  sync.Mutex
+	saving  atomic.Bool // somebody is about to write it
 }
 
 // infoPath is where a node keeps the infos of a repository.
@@ -191,13 +191,30 @@ func (o *opened) adoptInfos(ctx context.Context, data *repository.Data, entries 
 	}
 }
 
-// saveInfos keeps the infos of a root's snapshots for the next process, as far as they are in memory.
-func (s *Service) saveInfos(o *opened, data *repository.Data) {
-	o.file.saving.Lock()
-	defer o.file.saving.Unlock()
-	if !o.file.dirty.Swap(false) {
+// infoPause is how long the writing of infos waits, so that it takes nothing from the answer of the list or from what is asked next.
+const infoPause = time.Second
+
+// saveInfosSoon keeps the infos of a root's snapshots for the next process, behind the answer of a list.
+func (s *Service) saveInfosSoon(o *opened, data *repository.Data) {
+	if !o.file.dirty.Load() || o.file.saving.Swap(true) {
 		return
 	}
+	err := s.begins(func() {
+		defer o.file.saving.Store(false)
+		select {
+		case <-time.After(infoPause):
+		case <-s.ctx.Done():
+		}
+		s.saveInfos(o, data)
+	})
+	if err != nil { // the service has ended: the file stays as it is
+		o.file.saving.Store(false)
+	}
+}
+
+// saveInfos keeps the infos of a root's snapshots, as far as they are in memory.
+func (s *Service) saveInfos(o *opened, data *repository.Data) {
+	o.file.dirty.Store(false)
 	infos := map[string]storedInfo{}
 	var err error
 	for _, e := range data.Snapshots {

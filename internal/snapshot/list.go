@@ -60,8 +60,8 @@ func (s *Service) List(ctx context.Context, repo string, patterns []string, igno
 	}
 	if details {
 		o.adoptInfos(ctx, data, chosen)
-		if chosen, err = s.readInfos(ctx, o, chosen, ignoreUnavailable); err == nil && len(chosen) == all && o.file.dirty.Load() {
-			_ = s.begins(func() { s.saveInfos(o, data) }) // an end of the service leaves the file as it is
+		if chosen, err = s.readInfos(ctx, o, chosen, ignoreUnavailable); err == nil && len(chosen) == all {
+			s.saveInfosSoon(o, data)
 		}
 	} else {
 		addIndices(data, chosen)
