@@ -163,7 +163,7 @@ func (s *Service) build(ctx context.Context, v *state.View, repo *repository.Rep
 	}}
 	var err error
 	if job.CloneOf != "" {
-		err = buildClone(ctx, repo, job, parts, data, n)
+		err = buildClone(ctx, v, repo, job, parts, data, n)
 	} else {
 		err = buildSnapshot(v, job, parts, data, n)
 	}
@@ -195,13 +195,13 @@ func (s *Service) build(ctx context.Context, v *state.View, repo *repository.Rep
 }
 
 // finalIndex puts together an index from its parts.
-func finalIndex(ji state.SnapshotIndex, meta *repository.IndexMetadata, parts []*state.SnapshotShard, data *repository.Data) repository.FinalizeIndex {
+func finalIndex(v *state.View, job *state.SnapshotJob, ji state.SnapshotIndex, meta *repository.IndexMetadata, parts []*state.SnapshotShard, data *repository.Data) repository.FinalizeIndex {
 	id := repository.IndexID{Name: ji.Name, ID: ji.ID, ShardPathType: ji.PathType}
 	if e, ok := data.Index(ji.Name); ok && (e.ID == ji.ID || ji.ID == "") {
 		id = e.IndexID
 	}
-	if id.ID == "" { // no part of it ever began
-		id = data.ResolveIndex(ji.Name, 0)
+	if id.ID == "" { // no part of it ever began, but those of another snapshot may have
+		id = resolveIndex(data, activeJobs(queueOf(v, job.Repository)), ji.Name, 0)
 	}
 	fi := repository.FinalizeIndex{Index: id, Metadata: meta, Generations: make([]string, meta.Shards()), Bases: make([][]string, meta.Shards())}
 	for _, p := range parts {
@@ -225,7 +225,7 @@ func buildSnapshot(v *state.View, job *state.SnapshotJob, parts []*state.Snapsho
 		if err != nil {
 			return err
 		}
-		n.Indices = append(n.Indices, finalIndex(ji, meta, parts, data))
+		n.Indices = append(n.Indices, finalIndex(v, job, ji, meta, parts, data))
 	}
 	if job.IncludeGlobalState {
 		if n.Global, err = globalMetadata(v); err != nil {
@@ -237,7 +237,7 @@ func buildSnapshot(v *state.View, job *state.SnapshotJob, parts []*state.Snapsho
 }
 
 // buildClone takes the metadata from the source.
-func buildClone(ctx context.Context, repo *repository.Repository, job *state.SnapshotJob, parts []*state.SnapshotShard, data *repository.Data, n *repository.NewSnapshot) (err error) {
+func buildClone(ctx context.Context, v *state.View, repo *repository.Repository, job *state.SnapshotJob, parts []*state.SnapshotShard, data *repository.Data, n *repository.NewSnapshot) (err error) {
 	source := repository.SnapshotID{Name: job.CloneOf, UUID: job.SourceUUID}
 	n.Info.UserMetadata = smile.NewObject()
 	n.Info.TotalShards = 0 // a real node counts no shards of a clone, but for one that pins a timestamp
@@ -256,7 +256,7 @@ func buildClone(ctx context.Context, repo *repository.Repository, job *state.Sna
 		if err != nil {
 			return err
 		}
-		n.Indices = append(n.Indices, finalIndex(ji, meta, parts, data))
+		n.Indices = append(n.Indices, finalIndex(v, job, ji, meta, parts, data))
 	}
 	if n.Global, err = repo.GlobalMetadata(ctx, source); err != nil {
 		return err
